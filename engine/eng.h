@@ -1,0 +1,347 @@
+/* engine/: lessons, runs, checks, grading, recording, the command line. The one public
+ * header; the map:
+ *
+ *   yaml.c        libyaml -> a tree whose nodes know line and column
+ *   schema.c      one table of lesson keys: drives loader, did-you-mean, JSON schema
+ *   lesson.c      tree -> struct eng_lesson        find.c     ids, numbers, folders
+ *   expr_*.c      the check language: parse, check against the vocabulary, evaluate
+ *   evidence.c    what a run left: events, counters, outputs, files
+ *   build.c       assembles and links the student's source
+ *   kinds.c       kinds of experiment (vm; later emu, container, image): one row each
+ *   experiment.c  the child process: channel, control socket, limits, death
+ *   sandbox.c     resource limits and the seccomp filters
+ *   journal.c     what was made on the host, and the sweep
+ *   session.c     the run state machine of one lesson
+ *   record.c, replay.c   recordings               progress.c  what the student has done
+ *   grade.c, grade_*.c   grading and its formats  lint.c      proves a lesson
+ *   doctor.c      what this machine can run       cli.c, cmd_*.c   the command line
+ *
+ * Everything here is single-threaded: one thread opens a session and pumps it.
+ */
+#ifndef ENGINE_ENG_H
+#define ENGINE_ENG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/base/bus.h"
+#include "engine/base/control.h"
+#include "engine/base/err.h"
+#include "engine/base/str.h"
+
+/* Exit codes of every command. */
+enum eng_exit {
+	ENG_EXIT_OK = 0,
+	ENG_EXIT_FAILED = 1,      /* a check failed */
+	ENG_EXIT_USAGE = 2,       /* wrong command line, invalid lesson or recording */
+	ENG_EXIT_INTERNAL = 3,    /* the lab itself failed, or a verdict is inconclusive */
+	ENG_EXIT_UNGRADABLE = 77, /* this machine cannot run the lesson */
+};
+
+enum eng_view {
+#define ENG_VIEW(id, title, sentence) ENG_VIEW_##id,
+#include "engine/views.def"
+	ENG_VIEW_COUNT
+};
+struct eng_view_info {
+	const char *name, *title, *sentence; /* title, sentence: translation keys */
+};
+extern const struct eng_view_info eng_view_infos[ENG_VIEW_COUNT];
+
+/* ---- lessons ---- */
+
+struct eng_text { /* one text in every language; NULL where missing */
+	char *s[RS_LANGS];
+	int line, col; /* of the key in lesson.yaml */
+};
+/* The text in `lang`, else in English, else "". */
+const char *eng_text(const struct eng_text *t, enum rs_lang lang);
+
+struct eng_strings {
+	char **v;
+	unsigned n;
+};
+
+struct eng_expr; /* a parsed check expression */
+
+struct eng_check {
+	char *id;
+	unsigned points;
+	char *source;           /* the expression as written */
+	struct eng_expr *expr;
+	struct eng_text *hint;  /* graded from gentle to plain */
+	unsigned hints;
+	struct eng_text *why;   /* shown when it passes or fails: what it proves; may be NULL */
+	int line, col;
+};
+
+struct eng_predict {
+	struct eng_text ask;
+	char *source;
+	struct eng_expr *answer;
+	struct eng_text *choice; /* optional choices; the answer is then the 0-based index */
+	unsigned choices;
+	int line, col;
+};
+
+struct eng_task {
+	char *edit;             /* file the student changes, relative to the workspace */
+	int line, col;
+};
+
+struct eng_run;            /* what to run: kinds.h */
+
+struct eng_step {
+	char *id;
+	struct eng_text text;      /* small Markdown: paragraphs, lists, `code`, **bold**, fences */
+	struct eng_run *run;       /* own or inherited from the step before; NULL: nothing to run */
+	bool own_run;
+	enum eng_view view[ENG_VIEW_COUNT];
+	unsigned views;            /* inherited when the step names none */
+	struct eng_predict *predict;
+	struct eng_task *task;
+	struct eng_check *check;
+	unsigned checks;
+	uint64_t timeout_ns;       /* over build and run of this step */
+	int line, col;
+};
+
+struct eng_wrong {         /* one answer that the checks must reject: a folder in wrong/ */
+	char *name;             /* folder name = id of the check that must fail, optionally with
+				   ".note" behind it: three-crossings.no-iret */
+	char *check;            /* the check that must fail */
+};
+
+struct eng_lesson {
+	char *dir;               /* its folder */
+	char *path;              /* its lesson.yaml */
+	char *folder;            /* "202-rings-syscall" */
+	int number;              /* 202, from the folder; 0 if none */
+	char *id;
+	struct eng_strings aliases, concepts, prerequisites, requires_;
+	struct eng_strings starter, readonly, solution;  /* file names */
+	struct eng_strings engines; /* CPU engines it claims: kvm, soft; empty: any */
+	struct eng_wrong *wrong;
+	unsigned wrongs;
+	struct eng_text title, summary;
+	char *track;
+	unsigned minutes;
+	struct eng_step *step;
+	unsigned steps;
+	unsigned points;         /* sum over all checks */
+	struct rs_str yaml;      /* the file's bytes, for recordings */
+};
+
+/* Loads and validates `path` (a lesson.yaml or the folder holding it). On error NULL and the first
+ * mistake at file:line:col. The caller frees. */
+struct eng_lesson *eng_lesson_load(const char *path, struct rs_err *err);
+/* The same from memory, as recordings and fuzzers need it: `name` stands in errors, `dir` may be
+ * NULL (no starter or solution files then). */
+struct eng_lesson *eng_lesson_parse(const char *yaml, size_t n, const char *name, const char *dir,
+				    struct rs_err *err);
+void eng_lesson_free(struct eng_lesson *l);
+
+/* All lessons of a labs folder, by number. A folder that fails to load is reported through `bad`
+ * (may be NULL) and left out. */
+struct eng_catalog {
+	struct eng_lesson **v;
+	unsigned n;
+};
+int eng_catalog_load(struct eng_catalog *c, const char *labs_dir,
+		     void (*bad)(void *arg, const struct rs_err *e), void *arg, struct rs_err *err);
+void eng_catalog_release(struct eng_catalog *c);
+/* By number "202", id, alias, or folder name; a near miss is named in err (-ENOENT). */
+struct eng_lesson *eng_catalog_find(const struct eng_catalog *c, const char *name, struct rs_err *err);
+/* Where lessons are: $RINGSIDE_LABS, labs/ beside the build folder, or the installed place
+ * (PREFIX/share/ringside/labs). The caller frees; NULL and err when there is none. */
+char *eng_labs_dir(struct rs_err *err);
+/* Can this machine run the lesson? 0, or negative with one sentence in err that says what is
+ * missing and how to get it. `engine` NULL: any that the lesson claims. */
+int eng_lesson_runnable(const struct eng_lesson *l, const char *engine, struct rs_err *err);
+
+/* ---- evidence: what a run left behind ---- */
+
+struct eng_evidence {
+	struct rs_event *event;
+	size_t events, cap;
+	struct rs_counters counters;
+	struct rs_str out[8];      /* by enum rs_stream */
+	bool ran;                  /* a run took place */
+	bool ended;                /* ... and its process ended */
+	uint64_t lost;             /* events lost: a verdict is inconclusive */
+	/* Reads a workspace file for file("name"); 0 or negative errno. */
+	int (*file)(void *arg, const char *name, struct rs_str *out);
+	void *file_arg;
+};
+void eng_evidence_release(struct eng_evidence *e);
+void eng_evidence_clear(struct eng_evidence *e);
+/* Takes one event in (and OUT_DATA into out[]). More than ENG_EVENTS_MAX are counted as lost. */
+void eng_evidence_event(struct eng_evidence *e, const struct rs_event *ev);
+#define ENG_EVENTS_MAX 2000000u
+
+/* ---- check expressions ---- */
+
+enum eng_type { ENG_T_BOOL, ENG_T_INT, ENG_T_STR, ENG_T_LIST, ENG_T_NONE };
+struct eng_value {
+	enum eng_type type;
+	int64_t i;               /* BOOL, INT */
+	struct rs_str s;         /* STR */
+	struct eng_value *item;  /* LIST */
+	unsigned items;
+};
+void eng_value_release(struct eng_value *v);
+/* As a student reads it: 3, "text", [1, 2], yes. */
+void eng_value_format(const struct eng_value *v, struct rs_str *out);
+
+/* Parses and type-checks against events.def, counters.def, enums.def. Errors point into
+ * `file` at line:col of the expression plus the offset of the mistake. */
+struct eng_expr *eng_expr_parse(const char *text, const char *file, int line, int col,
+				struct rs_err *err);
+void eng_expr_free(struct eng_expr *x);
+enum eng_type eng_expr_type(const struct eng_expr *x);
+/* Marks the kinds that the expression looks at. */
+void eng_expr_kinds(const struct eng_expr *x, bool want[RS_KIND_COUNT]);
+/* Evaluates. 0, or negative with err (division by zero, a file that is missing). `note` (may be
+ * NULL) receives, a line each, the sub-values and the events that decided the result:
+ *   count(cpu.ring where to == 0) = 2
+ *     #14  cpu.ring from=3 to=0 via=int rip=0x10040
+ */
+int eng_expr_eval(const struct eng_expr *x, const struct eng_evidence *e, struct eng_value *out,
+		  struct rs_str *note, struct rs_err *err);
+
+/* ---- sessions: one lesson being worked on, or a recording of one ---- */
+
+enum eng_phase {
+	ENG_IDLE,      /* nothing ran in this step yet */
+	ENG_BUILDING,
+	ENG_RUNNING,
+	ENG_PAUSED,
+	ENG_ENDED,     /* the run ended; checks are evaluated */
+	ENG_FAILED,    /* the build failed, or the lab could not run it: session error says why */
+};
+
+enum eng_verdict {
+	ENG_OPEN,          /* not evaluated yet */
+	ENG_PASS,
+	ENG_FAIL,
+	ENG_INCONCLUSIVE,  /* events were lost, or the evaluation failed */
+	ENG_UNGRADABLE,    /* this machine cannot run it */
+};
+
+struct eng_check_result {
+	const struct eng_check *check;
+	enum eng_verdict verdict;
+	unsigned points;       /* earned */
+	struct rs_str found;   /* the value found / why not, formatted */
+	struct rs_str note;    /* sub-values and deciding events */
+	unsigned hints_shown;
+};
+
+struct eng_prediction {
+	bool made;
+	int64_t guess;
+	bool known;            /* answer evaluated */
+	int64_t actual;
+	bool right;
+};
+
+struct eng_session_opts {
+	const struct eng_lesson *lesson; /* outlives the session */
+	const char *workspace;  /* folder with the student's files */
+	const char *engine;     /* NULL: best */
+	enum rs_full full;      /* DROP for a live view, BLOCK for a verdict */
+	bool all_steps_trace;   /* want every HIGH kind too (live view of single steps) */
+	const char *record;     /* path of a recording to write, or NULL */
+};
+
+struct eng_session;
+struct eng_session *eng_session_new(const struct eng_session_opts *o, struct rs_err *err);
+/* A session that plays a recording: the same accessors, no experiment. speed 0 = as fast as can be. */
+struct eng_session *eng_session_replay(const char *path, double speed, struct rs_err *err);
+void eng_session_free(struct eng_session *s); /* stops the experiment, sweeps what it made */
+
+struct rs_bus *eng_session_bus(struct eng_session *s);
+const struct eng_lesson *eng_session_lesson(const struct eng_session *s);
+const char *eng_session_workspace(const struct eng_session *s); /* "" in a replay */
+bool eng_session_is_replay(const struct eng_session *s);
+bool eng_session_replay_done(const struct eng_session *s);
+unsigned eng_session_step(const struct eng_session *s);
+int eng_session_goto(struct eng_session *s, unsigned step, struct rs_err *err);
+enum eng_phase eng_session_phase(const struct eng_session *s);
+const struct rs_err *eng_session_error(const struct eng_session *s);   /* phase FAILED */
+const struct eng_evidence *eng_session_evidence(const struct eng_session *s, unsigned step);
+struct rs_counters eng_session_counters(const struct eng_session *s);  /* right now */
+/* Results of one step's checks, in the lesson's order. */
+struct eng_check_result *eng_session_results(struct eng_session *s, unsigned step, unsigned *n);
+const struct eng_prediction *eng_session_prediction(const struct eng_session *s, unsigned step);
+int eng_session_predict(struct eng_session *s, int64_t guess, struct rs_err *err);
+
+/* Builds and starts the current step's run. paused: stand still before the first instruction. */
+int eng_session_run(struct eng_session *s, bool paused, struct rs_err *err);
+/* Orders to the running experiment. 0 or negative (nothing runs: -ESRCH). */
+int eng_session_pause(struct eng_session *s);
+int eng_session_resume(struct eng_session *s);
+int eng_session_single_step(struct eng_session *s, unsigned instructions);
+int eng_session_stop(struct eng_session *s);
+int eng_session_inspect(struct eng_session *s, enum rs_block block, uint64_t addr, uint64_t len,
+			bool is_virtual);
+int eng_session_input(struct eng_session *s, const void *data, size_t n);
+void eng_session_want(struct eng_session *s, enum rs_kind kind, bool on);
+
+/* Descriptors to poll for POLLIN; returns how many were filled (at most 4). *timeout_ms is lowered
+ * to when eng_session_pump must be called at the latest (-1: no need). */
+unsigned eng_session_pollfds(struct eng_session *s, int fds[4], int *timeout_ms);
+/* Takes what has arrived: events to the bus, deaths, timeouts, check evaluation. Returns true when
+ * anything changed. Never blocks. */
+bool eng_session_pump(struct eng_session *s);
+/* Pumps until the run of this step has ended (or the replay is done). */
+void eng_session_wait(struct eng_session *s);
+
+/* ---- workspaces and progress ---- */
+
+/* The workspace of a lesson: $XDG_DATA_HOME/ringside/work/<id>. The caller frees. */
+char *eng_workspace_path(const struct eng_lesson *l, struct rs_err *err);
+/* Copies the starter files where they are missing; never overwrites unless `reset`, which first
+ * moves changed files aside to NAME.orig-N. Marks the folder with .ringside (the lesson's id). */
+int eng_workspace_prepare(const struct eng_lesson *l, const char *dir, bool reset, struct rs_err *err);
+
+struct eng_progress_entry {
+	char *lesson;            /* id */
+	unsigned points, max;    /* best so far */
+	unsigned step;           /* furthest step */
+	bool done;               /* full points */
+	int64_t when;            /* Unix time of the last change */
+};
+struct eng_progress {
+	struct eng_progress_entry *v;
+	unsigned n;
+};
+/* $XDG_STATE_HOME/ringside/progress.json. A missing file is empty progress; a damaged one is moved
+ * aside to progress.json.damaged-N and named in err, with empty progress. */
+int eng_progress_load(struct eng_progress *p, struct rs_err *err);
+int eng_progress_save(const struct eng_progress *p, struct rs_err *err);
+void eng_progress_release(struct eng_progress *p);
+const struct eng_progress_entry *eng_progress_find(const struct eng_progress *p, const char *id);
+/* Keeps the best of old and new. */
+void eng_progress_note(struct eng_progress *p, const struct eng_lesson *l, unsigned step,
+		       unsigned points);
+
+/* ---- what is left on the host ---- */
+
+/* Undoes what dead labs and experiments left: processes, directories, mounts, cgroups, links. Called
+ * at every start; cheap when there is nothing. Returns how many things were swept. */
+unsigned eng_sweep(struct rs_err *err);
+
+/* ---- the command line ---- */
+
+/* What the terminal UI offers to the command line, so that engine/ need not know tui/. Each returns
+ * an exit code. */
+struct eng_ui {
+	int (*lab)(const char *lesson_or_null, enum rs_lang lang);
+	int (*replay)(const char *path, double speed, enum rs_lang lang);
+};
+int eng_main(int argc, char **argv, const struct eng_ui *ui);
+
+extern const char eng_version[];
+
+#endif

@@ -1,0 +1,46 @@
+/* The table of functions that a CPU engine fills. Private to vmm/.
+ */
+#ifndef VMM_ENGINE_H
+#define VMM_ENGINE_H
+
+#include "vmm/vmm.h"
+
+struct vmm_machine;
+struct vmm_vcpu;
+
+/* Why `run` came back. */
+struct vmm_exit {
+	unsigned reason;        /* KVM_EXIT_*, also for engines that are not KVM */
+	union {
+		struct { uint16_t port; uint8_t size, in; uint32_t count; void *data; } io;
+		struct { uint64_t gpa; uint8_t *data; uint32_t len; uint8_t write; } mmio;
+		struct { uint32_t exception; uint64_t pc, dr6, dr7; } debug;
+		struct { uint64_t hardware_reason; uint32_t cpu; } fail;
+		struct { uint32_t suberror, ndata; uint64_t data[16]; } internal;
+		struct { uint64_t nr, args[6]; uint64_t *ret; } hypercall;
+		struct { uint32_t type; } system;
+		struct { uint32_t index; uint8_t write; uint64_t *data; uint8_t *error; } msr;
+	};
+};
+
+struct vmm_cpu_state;       /* general + system registers, cpu.h */
+
+struct vmm_engine_ops {
+	const char *name;
+	int (*available)(struct rs_err *err);
+	/* Creates the engine's VM and its single memory map from m. */
+	int (*vm_new)(struct vmm_machine *m, struct rs_err *err);
+	void (*vm_free)(struct vmm_machine *m);
+	int (*vcpu_new)(struct vmm_machine *m, unsigned index, struct rs_err *err);
+	/* Enters the guest until something needs the monitor. 0; -EINTR when kicked; negative errno. */
+	int (*run)(struct vmm_vcpu *v, struct vmm_exit *exit, struct rs_err *err);
+	void (*kick)(struct vmm_vcpu *v);     /* async-signal-safe: makes `run` return -EINTR */
+	/* Valid after run returned, until the next run. */
+	int (*get_state)(struct vmm_vcpu *v, struct vmm_cpu_state *out, struct rs_err *err);
+	int (*set_state)(struct vmm_vcpu *v, const struct vmm_cpu_state *in, struct rs_err *err);
+	/* Single-step and up to 4 execution breakpoints (linear addresses). -ENOSYS. */
+	int (*set_debug)(struct vmm_vcpu *v, bool step, const uint64_t *bp, unsigned n, struct rs_err *err);
+};
+extern const struct vmm_engine_ops vmm_engine_kvm;
+
+#endif
