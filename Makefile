@@ -1,73 +1,152 @@
 # Ringside. `make run` opens the lab, `make test` proves it; both first install what is
-# missing (NO_INSTALL=1 only tells). README.md explains; `make help` lists the targets.
+# missing (NO_INSTALL=1 only tells). README.md explains the rest.
+#
+## make run      set up, build, open the lab (without a terminal: play the first lesson as text)
+## make test     set up, build, run every test that this machine can run
+## make          build into build/
+## make asan     the tests again, with the address and undefined-behaviour sanitizers
+## make fuzz     a short run of every fuzzer (FUZZ_SECONDS=10)
+## make bench    the figures of the README, as ratios in one run
+## make install  PREFIX=/usr/local DESTDIR=
+## make clean
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
 BUILD   ?= build
 VERSION := 0.1.0
+FUZZ_SECONDS ?= 10
 PKGS    := ncursesw yaml-0.1 json-c libseccomp zydis
 
-# Folders, and for each one what it may be linked with: dependencies point one way.
-FOLDERS := engine/base emu containers vmm engine tui
+# The folders, and what each may be linked with: dependencies point one way.
+FOLDERS    := engine/base emu containers vmm engine tui
 LIB_base   := $(BUILD)/libbase.a
-LIB_vmm    := $(BUILD)/libvmm.a $(BUILD)/libemu.a $(LIB_base)
 LIB_emu    := $(BUILD)/libemu.a $(LIB_base)
 LIB_containers := $(BUILD)/libcontainers.a $(LIB_base)
+LIB_vmm    := $(BUILD)/libvmm.a $(LIB_emu)
 LIB_engine := $(BUILD)/libengine.a $(BUILD)/libvmm.a $(BUILD)/libemu.a $(BUILD)/libcontainers.a $(LIB_base)
 LIB_tui    := $(BUILD)/libtui.a $(LIB_engine)
 
-WARN  := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
-         -Wundef -Wvla -Wformat=2 -Wno-format-nonliteral $(WERROR)
-OPT   ?= -O2 -g
-# `make asan` builds into its own folder with this.
-SAN   ?=
-CPPFLAGS_ALL = -D_GNU_SOURCE -DRS_VERSION='"$(VERSION)"' -DRS_PREFIX='"$(PREFIX)"' -I. -I$(BUILD)/gen -MMD -MP \
-         $(shell pkg-config --cflags $(PKGS)) $(CPPFLAGS)
-CFLAGS_ALL = -std=gnu17 $(OPT) $(WARN) -fno-strict-aliasing -pthread $(SAN) $(CFLAGS)
-LIBS  = $(shell pkg-config --libs $(PKGS)) -pthread $(SAN) $(LDFLAGS)
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+        -Wundef -Wvla -Wformat=2 -Wno-format-nonliteral $(WERROR)
+OPT  ?= -O2 -g
+SAN  ?=
+# Asked once, when the first file is compiled: pkg-config may be what the set-up has to install.
+pkg_cflags = $(eval pkg_cflags := $$(shell pkg-config --cflags $$(PKGS)))$(pkg_cflags)
+pkg_libs   = $(eval pkg_libs := $$(shell pkg-config --libs $$(PKGS)))$(pkg_libs)
+COMPILE = $(CC) -std=gnu17 -D_GNU_SOURCE -DRS_VERSION='"$(VERSION)"' -DRS_PREFIX='"$(PREFIX)"' \
+          -I. -I$(BUILD)/gen -MMD -MP $(OPT) $(WARN) -fno-strict-aliasing -pthread $(SAN) \
+          $(pkg_cflags) $(CPPFLAGS) $(CFLAGS)
+LINK    = $(CC) -pthread $(SAN) $(LDFLAGS)
+LIBS    = $(pkg_libs)
 
-srcs_of = $(filter-out tui/main.c,$(wildcard $(1)/*.c))
-objs_of = $(patsubst %.c,$(BUILD)/%.o,$(call srcs_of,$(1)))
+objs_of  = $(patsubst %.c,$(BUILD)/%.o,$(filter-out tui/main.c,$(wildcard $(1)/*.c)))
 ALL_OBJS := $(foreach f,$(FOLDERS),$(call objs_of,$(f))) $(BUILD)/tui/main.o
 
 # Every tests/<folder>_<what>.c is one cmocka program, linked with its folder and what that may use.
-TEST_SRCS := $(wildcard tests/base_*.c tests/vmm_*.c tests/emu_*.c tests/engine_*.c tests/tui_*.c)
-TESTS     := $(patsubst tests/%.c,$(BUILD)/tests/%,$(TEST_SRCS))
-BENCH     := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
-FUZZERS   := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
+TESTS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard $(addprefix tests/,$(addsuffix _*.c,base emu containers vmm engine tui))))
+BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
+FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
 .DEFAULT_GOAL := all
 .SECONDARY:
-.PHONY: all help run test asan bench fuzz install uninstall clean setup-run setup-test
+.PHONY: all help run test check tests asan bench benches fuzz fuzzers install uninstall clean \
+        setup-run setup-test setup-fuzz docs
 all: $(BUILD)/ringside
 
 help:
-	@sed -n 's/^## //p' $(MAKEFILE_LIST)
+	@sed -n 's/^## //p' Makefile
+
+setup-run setup-test setup-fuzz: setup-%:
+	@assets/setup $*
+
+# A second make starts after the set-up, so that it sees what was installed.
+run: setup-run
+	@$(MAKE) --no-print-directory -s -j"$$(nproc)" all
+	@$(BUILD)/ringside $(ARGS)
+
+test: setup-test
+	@$(MAKE) --no-print-directory -j"$$(nproc)" check
+
+check: $(BUILD)/ringside tests benches
+	@tests/run $(BUILD)
+
+asan: setup-test
+	@$(MAKE) --no-print-directory -j"$$(nproc)" BUILD=$(BUILD)-asan OPT="-O1 -g -fno-omit-frame-pointer" \
+		SAN="-fsanitize=address,undefined -fno-sanitize-recover=undefined" check
+
+bench: setup-test
+	@$(MAKE) --no-print-directory -j"$$(nproc)" all benches
+	@tests/bench/run $(BUILD)
+
+fuzz: setup-fuzz
+	@$(MAKE) --no-print-directory -j"$$(nproc)" BUILD=$(BUILD)-fuzz CC=clang OPT="-O1 -g" \
+		SAN="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined" fuzzers
+	@tests/fuzz/run $(BUILD)-fuzz $(FUZZ_SECONDS)
+
+tests: $(TESTS)
+benches: $(BENCHES)
+fuzzers: $(FUZZERS)
 
 $(BUILD)/ringside: $(BUILD)/tui/main.o $(LIB_tui)
-	$(CC) -o $@ $(BUILD)/tui/main.o $(LIB_tui) $(LIBS)
+	$(LINK) -o $@ $^ $(LIBS)
 
-define folder_rule
+define folder_library
 $(BUILD)/lib$(notdir $(1)).a: $(call objs_of,$(1))
 	@mkdir -p $$(@D)
 	@rm -f $$@
 	$(AR) rcs $$@ $$^
 endef
-$(foreach f,$(FOLDERS),$(eval $(call folder_rule,$(f))))
+$(foreach f,$(FOLDERS),$(eval $(call folder_library,$(f))))
 
 $(BUILD)/%.o: %.c | $(BUILD)/gen/i18n.inc
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS_ALL) $(CFLAGS_ALL) -c -o $@ $<
+	$(COMPILE) -c -o $@ $<
 
-# Translations: assets/i18n/<lang>.po becomes a sorted table.
-$(BUILD)/gen/i18n.inc: $(wildcard assets/i18n/*.po) tests/tools/po2c.awk
+# Translations: the entries of assets/i18n/zh-TW/*.po become one sorted table.
+PO := $(sort $(wildcard assets/i18n/zh-TW/*.po))
+$(BUILD)/gen/i18n.inc: $(PO) tests/tools/po2c.awk
 	@mkdir -p $(@D)
-	LC_ALL=C awk -f tests/tools/po2c.awk $(wildcard assets/i18n/*.po) > $@.tmp && mv $@.tmp $@
+	LC_ALL=C awk -f tests/tools/po2c.awk $(PO) /dev/null >$@.tmp && mv $@.tmp $@
+# lang.c includes the table.
+$(BUILD)/engine/base/lang.o: $(BUILD)/gen/i18n.inc
 
-test_folder = $(firstword $(subst _, ,$(1)))
+folder_of = $(firstword $(subst _, ,$(1)))
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(LIB_tui)
-	$(CC) -o $@ $< $(LIB_$(call test_folder,$*)) $(LIBS) -lcmocka
+	@mkdir -p $(@D)
+	$(LINK) -o $@ $< $(LIB_$(call folder_of,$*)) $(LIBS) $(TEST_LIBS) -lcmocka
+$(BUILD)/tests/tui_pty: TEST_LIBS = -lvterm -lutil
+$(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(LIB_tui)
+	@mkdir -p $(@D)
+	$(LINK) -o $@ $< $(LIB_tui) $(LIBS) -lutil
+$(BUILD)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(LIB_engine)
+	@mkdir -p $(@D)
+	$(CC) -fsanitize=fuzzer,address,undefined -pthread -o $@ $< $(LIB_engine) $(LIBS)
 
--include $(ALL_OBJS:.o=.d) $(TESTS:=.d)
+# Reference pages, man page and completions come from the tables in the program.
+docs: $(BUILD)/ringside
+	$< doc man >assets/man/ringside.1
+	$< doc bash >assets/completions/ringside.bash
+	$< doc zsh >assets/completions/_ringside
+	$< doc schema >assets/schema/lesson-v1.schema.json
+
+SHARE := $(DESTDIR)$(PREFIX)/share
+install: all
+	install -Dm755 $(BUILD)/ringside $(DESTDIR)$(PREFIX)/bin/ringside
+	install -Dm644 assets/man/ringside.1 $(SHARE)/man/man1/ringside.1
+	install -Dm644 assets/completions/ringside.bash $(SHARE)/bash-completion/completions/ringside
+	install -Dm644 assets/completions/_ringside $(SHARE)/zsh/site-functions/_ringside
+	install -Dm644 assets/doc/lessons.md $(SHARE)/doc/ringside/lessons.md
+	rm -rf $(SHARE)/ringside/labs
+	find labs -type d -exec install -d $(SHARE)/ringside/{} \;
+	find labs -type f -exec install -m644 {} $(SHARE)/ringside/{} \;
+
+uninstall:
+	rm -rf $(SHARE)/ringside $(SHARE)/doc/ringside
+	rm -f $(DESTDIR)$(PREFIX)/bin/ringside $(SHARE)/man/man1/ringside.1 \
+		$(SHARE)/bash-completion/completions/ringside $(SHARE)/zsh/site-functions/_ringside
+
 clean:
-	rm -rf $(BUILD)
+	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz
+
+-include $(ALL_OBJS:.o=.d) $(patsubst $(BUILD)/tests/%,$(BUILD)/tests/%.d,$(TESTS)) \
+	$(patsubst $(BUILD)/bench/%,$(BUILD)/tests/bench/%.d,$(BENCHES))
