@@ -20,6 +20,7 @@
 #define CR4_PSE (1ull << 4)
 #define CR4_PAE (1ull << 5)
 #define CR4_OSFXSR (1ull << 9)
+#define CR4_OSXMMEXCPT (1ull << 10)
 #define CR4_LA57 (1ull << 12)
 #define CR4_SMEP (1ull << 20)
 #define CR4_SMAP (1ull << 21)
@@ -75,6 +76,32 @@ void vmm_cpu_to_entry_state(const struct vmm_cpu_state *s, struct vmm_entry_stat
 /* Guest-physical memory: one overflow-checked door. NULL unless [gpa, gpa+len) is RAM in one piece. */
 struct vmm_machine;
 void *vmm_ram(const struct vmm_machine *m, uint64_t gpa, uint64_t len);
+
+/* -- load.c -- */
+#define VMM_IMAGE_PARTS_MAX 64
+struct vmm_image {
+	struct { uint64_t gpa, size; } part[VMM_IMAGE_PARTS_MAX]; /* what was filled: one vm.load event each */
+	unsigned parts;
+	uint64_t entry;            /* address of the first instruction */
+	bool elf;
+};
+/* Reads d->image (flat binary, or ELF by its magic) into the RAM of m, which is still all zeros.
+ * Everything is checked before the first byte is copied. 0; -ENOENT, -EACCES, -EIO as the file
+ * system says; -ENOEXEC with the field or offset that lies; -EFBIG when it does not fit. */
+int vmm_load(const struct vmm_machine *m, const struct vmm_desc *d, struct vmm_image *out,
+	     struct rs_err *err);
+/* The same from memory; `name` stands in errors. */
+int vmm_load_bytes(const struct vmm_machine *m, const struct vmm_desc *d, const void *data, size_t n,
+		   const char *name, struct vmm_image *out, struct rs_err *err);
+
+/* -- entry.c -- */
+/* Writes what the entry mode and d->tables ask for (GDT, IDT, TSS, page tables) into guest memory
+ * and fills the CPU state at the first instruction, `entry`. The state passes vmm_entry_check.
+ * 0; -EINVAL when the tables' area or the map does not fit the machine. */
+int vmm_entry_setup(const struct vmm_machine *m, const struct vmm_desc *d, uint64_t entry,
+		    struct vmm_cpu_state *out, struct rs_err *err);
+/* Does the monitor keep tables in VMM_TABLES_BASE..END for this machine? (Not in real mode.) */
+bool vmm_entry_has_tables(const struct vmm_desc *d);
 
 /* -- walk.c: pure over guest memory (SDM vol. 3A, 4.2-4.5) -- */
 struct vmm_walk_step {

@@ -37,6 +37,24 @@
 #define VMM_MEMORY_MIN 0x20000ull
 #define VMM_MEMORY_MAX (1ull << 30)
 
+/* What the monitor puts into its area. labs/include/lab.inc has the same names for guests. */
+#define VMM_GDT 0x1000u          /* 7 descriptors: null, code0, data0, data3, code3, TSS (16 bytes) */
+#define VMM_TSS 0x1100u          /* 104 bytes, no I/O permission bitmap; RSP0 = VMM_STACK0_TOP */
+#define VMM_IDT 0x2000u          /* 256 gates, all not present */
+#define VMM_STACK0_TOP 0x4000u   /* stack on which ring 0 is entered from ring 3: 4 KiB below */
+#define VMM_STACK_TOP 0x5000u    /* stack of the guest's first instruction: 4 KiB below */
+#define VMM_PAGE_TABLES 0x5000u  /* long64: PML4 first, then the others, up to VMM_TABLES_END */
+#define VMM_STACK3_TOP 0x10000u  /* 4 KiB above the area, for a ring-3 stack: pages are the guest's */
+
+/* Selectors of the monitor's GDT. SYSCALL takes code0 and the one above it, SYSRET to 64-bit code
+ * the two above STAR[63:48] (SDM vol. 2B, SYSCALL and SYSRET), which gives data3 before code3. */
+#define VMM_SEL_CODE0 0x08u
+#define VMM_SEL_DATA0 0x10u
+#define VMM_SEL_DATA3 0x1bu
+#define VMM_SEL_CODE3 0x23u
+#define VMM_SEL_TSS 0x28u
+#define VMM_STAR_HIGH 0x00130008u /* upper half of IA32_STAR that fits these selectors */
+
 /* Ports of a lab machine. */
 #define VMM_PORT_COM1 0x3f8       /* 16550 UART, 8 ports */
 #define VMM_PORT_DEBUGCON 0xe9    /* a byte out is a byte of the stream `debug` */
