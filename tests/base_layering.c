@@ -25,7 +25,7 @@ static const struct {
 	{ "containers", { NULL } },
 	{ "vmm", { "emu/emu.h" } },
 	{ "engine", { "vmm/vmm.h", "emu/emu.h", "containers/containers.h" } },
-	{ "tui", { "engine/eng.h", "engine/views.def", "engine/tracks.def", "vmm/vmm.h" } },
+	{ "tui", { "engine/eng.h", "engine/views.def", "engine/tracks.def" } },
 };
 
 /* Headers that one file alone may include. */
