@@ -103,6 +103,17 @@ int vmm_entry_setup(const struct vmm_machine *m, const struct vmm_desc *d, uint6
 /* Does the monitor keep tables in VMM_TABLES_BASE..END for this machine? (Not in real mode.) */
 bool vmm_entry_has_tables(const struct vmm_desc *d);
 
+/* -- load.c -- */
+/* Copies m->desc.image into RAM, a vm.load event a piece. *entry: linear address of the first
+ * instruction. -ENOENT, -ENOEXEC with the place in the file, -EFBIG. */
+int vmm_load(struct vmm_machine *m, uint64_t *entry, struct rs_err *err);
+
+/* -- entry.c -- */
+/* Writes the tables that m->desc asks for into RAM and fills *s with the whole CPU state for the
+ * entry mode: ready for VM entry on VT-x and AMD-V. */
+int vmm_entry_setup(struct vmm_machine *m, uint64_t entry, struct vmm_cpu_state *s,
+		    struct rs_err *err);
+
 /* -- walk.c: pure over guest memory (SDM vol. 3A, 4.2-4.5) -- */
 struct vmm_walk_step {
 	const char *level;    /* "PML4E", "PDPTE", "PDE", "PTE" */
@@ -134,6 +145,11 @@ struct vmm_insn {
 	       VMM_INSN_SYSEXIT, VMM_INSN_IRET, VMM_INSN_FAR } gate;
 	uint8_t vector;            /* of VMM_INSN_INT */
 	bool privileged;           /* needs CPL 0 (or IOPL) */
+	bool rep;                  /* repeated string instruction: a single step is one iteration */
+	bool divides;              /* may raise #DE */
+	bool pushf, popf;          /* writes RFLAGS to the stack; takes them from there (IRET is a gate) */
+	bool io;                   /* IN, OUT, INS, OUTS */
+	bool fpu;                  /* x87, MMX, SSE, AVX: may raise #NM, #MF, #XM */
 };
 bool vmm_decode(const void *code, size_t n, int bits, uint64_t rip, struct vmm_insn *out);
 /* Lines "> 0000000000010040  cd 80  int 0x80" around rip, the current one marked. */

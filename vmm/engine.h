@@ -38,6 +38,8 @@ struct vmm_engine_ops {
 	/* Valid after run returned, until the next run. */
 	int (*get_state)(struct vmm_vcpu *v, struct vmm_cpu_state *out, struct rs_err *err);
 	int (*set_state)(struct vmm_vcpu *v, const struct vmm_cpu_state *in, struct rs_err *err);
+	/* Fills star, lstar, fmask of *io. */
+	int (*get_msrs)(struct vmm_vcpu *v, struct vmm_cpu_state *io, struct rs_err *err);
 	/* Single-step and up to 4 execution breakpoints (linear addresses). -ENOSYS. */
 	int (*set_debug)(struct vmm_vcpu *v, bool step, const uint64_t *bp, unsigned n, struct rs_err *err);
 };
