@@ -103,17 +103,6 @@ int vmm_entry_setup(const struct vmm_machine *m, const struct vmm_desc *d, uint6
 /* Does the monitor keep tables in VMM_TABLES_BASE..END for this machine? (Not in real mode.) */
 bool vmm_entry_has_tables(const struct vmm_desc *d);
 
-/* -- load.c -- */
-/* Copies m->desc.image into RAM, a vm.load event a piece. *entry: linear address of the first
- * instruction. -ENOENT, -ENOEXEC with the place in the file, -EFBIG. */
-int vmm_load(struct vmm_machine *m, uint64_t *entry, struct rs_err *err);
-
-/* -- entry.c -- */
-/* Writes the tables that m->desc asks for into RAM and fills *s with the whole CPU state for the
- * entry mode: ready for VM entry on VT-x and AMD-V. */
-int vmm_entry_setup(struct vmm_machine *m, uint64_t entry, struct vmm_cpu_state *s,
-		    struct rs_err *err);
-
 /* -- walk.c: pure over guest memory (SDM vol. 3A, 4.2-4.5) -- */
 struct vmm_walk_step {
 	const char *level;    /* "PML4E", "PDPTE", "PDE", "PTE" */
