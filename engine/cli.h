@@ -129,6 +129,13 @@ int eng_cli_main(struct eng_cli *c, int argc, char **argv);
 /* Help of one command, or of the program (cmd NULL), as text of at most `width` columns. */
 void eng_help(const struct eng_cmd *cmd, enum rs_lang lang, int width, struct rs_str *out);
 
+/* "ringside run [OPTION...] LESSON", appended to out. */
+void eng_usage_line(const struct eng_cmd *cmd, enum rs_lang lang, struct rs_str *out);
+/* Man page (roff), and completions for bash and zsh, generated from the table. */
+void eng_doc_man(struct rs_str *out);
+void eng_doc_bash(struct rs_str *out);
+void eng_doc_zsh(struct rs_str *out);
+
 /* A lesson named on the command line: number, id, alias or folder name in the labs folder; or the
  * path of a lesson folder or lesson.yaml. The caller frees (eng_lesson_free). NULL: err is set. */
 struct eng_lesson *eng_cli_lesson(const char *name, struct rs_err *err);

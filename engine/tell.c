@@ -1,0 +1,305 @@
+#include "engine/tell.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "engine/base/cleanup.h"
+
+/* One sentence. Numbers are formatted by their units first, so that formats take only texts and a
+ * translation may reorder them. */
+struct words {
+	char a[4][64];    /* arguments by their units */
+	const char *text;
+	const char *source;
+};
+
+static void add(struct rs_str *out, enum rs_lang lang, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void add(struct rs_str *out, enum rs_lang lang, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	rs_str_vaddf(out, rs_tr(lang, fmt), ap);
+	va_end(ap);
+}
+
+/* Where the knowledge of a ring crossing comes from. */
+static const char *certainty(const struct rs_event *ev, enum rs_lang lang)
+{
+	switch (ev->source) {
+	case RS_SRC_STEP:
+	case RS_SRC_SOFT:
+		return rs_tr(lang, N_("exact"));
+	case RS_SRC_EXIT:
+		return rs_tr(lang, N_("sampled at a VM exit"));
+	default:
+		return rs_tr(lang, N_("set by the monitor"));
+	}
+}
+
+static void tell_ring(const struct rs_event *ev, const struct words *w, enum rs_lang lang,
+		      struct rs_str *out)
+{
+	if (ev->arg[2] == RS_VIA_RESET)
+		add(out, lang, N_("The guest begins in ring %s at %s."), w->a[1], w->a[3]);
+	else if (ev->arg[2] == RS_VIA_UNSEEN)
+		add(out, lang, N_("Ring %s to ring %s, seen at %s; how it got there was not seen (%s)."),
+		    w->a[0], w->a[1], w->a[3], certainty(ev, lang));
+	else
+		add(out, lang, N_("Ring %s to ring %s by %s, at %s (%s)."), w->a[0], w->a[1], w->a[2],
+		    w->a[3], certainty(ev, lang));
+}
+
+static void tell_call(const struct rs_event *ev, const struct words *w, enum rs_lang lang,
+		      struct rs_str *out)
+{
+	if ((int64_t)ev->arg[2] < 0)
+		add(out, lang, N_("The monitor calls %s on the %s descriptor; it fails with %s."), w->a[0],
+		    w->a[1], w->a[2]);
+	else
+		add(out, lang, N_("The monitor calls %s on the %s descriptor; it returns %s."), w->a[0],
+		    w->a[1], w->a[2]);
+	if (w->text[0])
+		rs_str_addf(out, " %s", w->text);
+}
+
+static void tell_exit(const struct rs_event *ev, const struct words *w, enum rs_lang lang,
+		      struct rs_str *out)
+{
+	const struct rs_exit_info *x = rs_exit_info((unsigned)ev->arg[0]);
+
+	add(out, lang, N_("VM exit %s from ring %s at %s."), w->a[0], w->a[2], w->a[1]);
+	if (x)
+		rs_str_addf(out, " %s", rs_tr(lang, x->sentence));
+}
+
+static void tell_access(const struct rs_event *ev, const struct words *w, enum rs_lang lang,
+			struct rs_str *out)
+{
+	bool port = ev->kind == RS_EV_VM_PIO;
+
+	if (ev->arg[2] == RS_DIR_OUT)
+		add(out, lang, port ? N_("The guest writes %s (%s) to port %s.") :
+				      N_("The guest writes %s (%s) to address %s, where no memory is."),
+		    w->a[3], w->a[1], w->a[0]);
+	else
+		add(out, lang, port ? N_("The guest reads %s (%s) from port %s.") :
+				      N_("The guest reads %s (%s) from address %s, where no memory is."),
+		    w->a[3], w->a[1], w->a[0]);
+}
+
+static void tell_end(const struct rs_event *ev, const struct words *w, enum rs_lang lang,
+		     struct rs_str *out)
+{
+	switch (ev->arg[0]) {
+	case RS_OUT_HALTED:
+		add(out, lang, N_("The guest halted at %s after %s VM exits."), w->a[2], w->a[3]);
+		return;
+	case RS_OUT_DEBUG_EXIT:
+		add(out, lang, N_("The guest ended the run itself with code %s, after %s VM exits."),
+		    w->a[1], w->a[3]);
+		return;
+	case RS_OUT_SHUTDOWN:
+		add(out, lang, N_("Triple fault at %s: an exception arrived and the CPU found no way to "
+				  "handle it, nor the exceptions that followed. It shut down after %s VM "
+				  "exits."), w->a[2], w->a[3]);
+		return;
+	case RS_OUT_WATCHDOG:
+		add(out, lang, N_("The time limit ran out at %s, after %s VM exits: the guest did not "
+				  "end by itself."), w->a[2], w->a[3]);
+		return;
+	case RS_OUT_FAIL_ENTRY:
+		add(out, lang, N_("The CPU refused the guest's state: VM entry failed, hardware reason %s."),
+		    w->a[1]);
+		return;
+	default:
+		add(out, lang, N_("The run ended: %s, at %s, after %s VM exits."), w->a[0], w->a[2],
+		    w->a[3]);
+	}
+}
+
+bool eng_sentence(const struct rs_event *ev, enum rs_lang lang, struct rs_str *out)
+{
+	const struct rs_kind_info *k = rs_kind_info(ev->kind);
+	struct words w = { .text = ev->text };
+	char line[400];
+
+	for (unsigned i = 0; i < 4; i++)
+		rs_unit_format(k->arg[i].unit, ev->arg[i], w.a[i], sizeof(w.a[i]));
+	switch (ev->kind) {
+	case RS_EV_OUT_DATA:
+	case RS_EV_STATE_BLOCK:
+	case RS_EV_LESSON_STEP:
+	case RS_EV_LESSON_PREDICT:
+	case RS_EV_CHECK_RESULT:
+		return false;
+	case RS_EV_EXP_START:
+		add(out, lang, N_("The experiment (%s) starts in its own process, %s."), w.text, w.a[0]);
+		break;
+	case RS_EV_EXP_READY:
+		add(out, lang, ev->arg[0] ? N_("Set-up is done; the system-call filter holds from here on.") :
+					    N_("Set-up is done; there is no system-call filter."));
+		break;
+	case RS_EV_EXP_ERROR:
+		add(out, lang, N_("The experiment failed: %s"), w.text);
+		break;
+	case RS_EV_EXP_EXIT:
+		if (ev->arg[1])
+			add(out, lang, N_("The experiment's process was killed by %s after %s."), w.a[1],
+			    w.a[2]);
+		else
+			add(out, lang, N_("The experiment's process ended after %s with status %s."), w.a[2],
+			    w.a[0]);
+		if (ev->arg[3])
+			add(out, lang, N_(" %s events were lost."), w.a[3]);
+		break;
+	case RS_EV_BUILD_START:
+		add(out, lang, N_("Building %s."), w.text);
+		break;
+	case RS_EV_BUILD_DONE:
+		if (ev->arg[0])
+			add(out, lang, N_("The build failed with status %s."), w.a[0]);
+		else
+			add(out, lang, N_("Built in %s: %s."), w.a[1], w.a[2]);
+		break;
+	case RS_EV_KVM_CALL:
+		tell_call(ev, &w, lang, out);
+		break;
+	case RS_EV_VM_MEMORY:
+		add(out, lang, ev->arg[3] ?
+				       N_("Memory slot %s: %s of the monitor's memory become guest-physical "
+					  "memory at %s, read-only.") :
+				       N_("Memory slot %s: %s of the monitor's memory become guest-physical "
+					  "memory at %s."),
+		    w.a[0], w.a[2], w.a[1]);
+		break;
+	case RS_EV_VM_LOAD:
+		add(out, lang, N_("%s of the guest's program are copied to %s; it will begin at %s."), w.a[1],
+		    w.a[0], w.a[2]);
+		break;
+	case RS_EV_VM_EXIT:
+		tell_exit(ev, &w, lang, out);
+		break;
+	case RS_EV_VM_PIO:
+	case RS_EV_VM_MMIO:
+		tell_access(ev, &w, lang, out);
+		break;
+	case RS_EV_VM_HYPERCALL:
+		add(out, lang, N_("Hypercall %s from ring %s, with %s and %s."), w.a[0], w.a[3], w.a[1],
+		    w.a[2]);
+		break;
+	case RS_EV_VM_END:
+		tell_end(ev, &w, lang, out);
+		break;
+	case RS_EV_CPU_RING:
+		tell_ring(ev, &w, lang, out);
+		break;
+	case RS_EV_CPU_FAULT:
+		add(out, lang, N_("Exception %s (error code %s) in ring %s at %s."), w.a[0], w.a[1], w.a[3],
+		    w.a[2]);
+		break;
+	case RS_EV_CPU_STEP:
+		add(out, lang, N_("Ring %s executes at %s: %s"), w.a[1], w.a[0], w.text);
+		break;
+	default: /* a kind without words of its own: its own sentence, and the record */
+		rs_str_addf(out, "%s (%s)", rs_tr(lang, k->sentence),
+			    rs_event_format(ev, line, sizeof(line)));
+	}
+	return true;
+}
+
+/* ---- the sink ---- */
+
+/* Output bytes may hold anything; a terminal must not obey them. */
+static void print_line(struct eng_tell *t, unsigned stream, const struct rs_str *s)
+{
+	fprintf(t->out, "    %s| ", rs_unit_value_name(RS_UNIT_stream, stream));
+	for (size_t i = 0; i < s->len;) {
+		uint32_t cp;
+		int n = rs_utf8_decode(s->p + i, s->len - i, &cp);
+
+		if (cp == '\t')
+			fputc('\t', t->out);
+		else if (cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || (cp == 0xfffd && n == 1))
+			fprintf(t->out, "\\x%02x", (unsigned char)s->p[i]);
+		else
+			fwrite(s->p + i, 1, (size_t)n, t->out);
+		i += (size_t)n;
+	}
+	fputc('\n', t->out);
+}
+
+static void take_output(struct eng_tell *t, const struct rs_event *ev)
+{
+	uint64_t stream = ev->arg[0], n = ev->arg[2];
+	struct rs_str *s;
+
+	if (stream >= 8 || n > RS_TEXT_SIZE)
+		return;
+	s = &t->line[stream];
+	for (uint64_t i = 0; i < n; i++) {
+		if (ev->text[i] == '\r')
+			continue;
+		if (ev->text[i] != '\n') {
+			rs_str_addc(s, ev->text[i]);
+			if (s->len < 1000)
+				continue;
+		}
+		print_line(t, (unsigned)stream, s);
+		rs_str_clear(s);
+	}
+}
+
+static void on_event(struct rs_sink *self, const struct rs_event *ev)
+{
+	struct eng_tell *t = (struct eng_tell *)self; /* sink is the first member */
+	rs_auto_str s = RS_STR_INIT;
+
+	if (ev->kind == RS_EV_OUT_DATA) {
+		take_output(t, ev);
+		return;
+	}
+	if (ev->kind >= RS_KIND_COUNT)
+		return;
+	if (t->told[ev->kind] >= ENG_TELL_LINES) {
+		t->more[ev->kind]++;
+		return;
+	}
+	if (!eng_sentence(ev, t->lang, &s))
+		return;
+	t->told[ev->kind]++;
+	fprintf(t->out, "  %s\n", s.p);
+}
+
+void eng_tell_init(struct eng_tell *t, FILE *out, enum rs_lang lang)
+{
+	*t = (struct eng_tell){ .sink = { .event = on_event }, .out = out, .lang = lang };
+	for (unsigned i = 0; i < 8; i++)
+		t->line[i] = (struct rs_str)RS_STR_INIT;
+}
+
+void eng_tell_finish(struct eng_tell *t)
+{
+	for (unsigned i = 0; i < 8; i++)
+		if (t->line[i].len) {
+			print_line(t, i, &t->line[i]);
+			rs_str_clear(&t->line[i]);
+		}
+	for (unsigned k = 0; k < RS_KIND_COUNT; k++)
+		if (t->more[k]) {
+			fputs("  ", t->out);
+			fprintf(t->out, rs_tr(t->lang, N_("... and %u more events of the kind %s.")),
+				t->more[k], rs_kind_info(k)->name);
+			fputc('\n', t->out);
+		}
+	memset(t->told, 0, sizeof(t->told));
+	memset(t->more, 0, sizeof(t->more));
+}
+
+void eng_tell_release(struct eng_tell *t)
+{
+	for (unsigned i = 0; i < 8; i++)
+		rs_str_release(&t->line[i]);
+}

@@ -1,0 +1,29 @@
+/* Events as sentences. A sink for the bus that tells a run as it happens, for people who read lines
+ * instead of panes. Private to engine/.
+ */
+#ifndef ENGINE_TELL_H
+#define ENGINE_TELL_H
+
+#include <stdio.h>
+
+#include "engine/eng.h"
+
+/* One event as a sentence without a newline, appended to out. Returns false, and adds nothing, for
+ * an event that is not worth one (snapshots, output bytes: tell prints those as lines). */
+bool eng_sentence(const struct rs_event *ev, enum rs_lang lang, struct rs_str *out);
+
+#define ENG_TELL_LINES 60 /* sentences of one kind in one run; the others are counted */
+
+struct eng_tell {
+	struct rs_sink sink;
+	FILE *out;
+	enum rs_lang lang;
+	unsigned told[RS_KIND_COUNT], more[RS_KIND_COUNT];
+	struct rs_str line[8]; /* unfinished output lines, by enum rs_stream */
+};
+void eng_tell_init(struct eng_tell *t, FILE *out, enum rs_lang lang);
+/* At the end of a run: unfinished lines, and how many events were not told. Ready for another run. */
+void eng_tell_finish(struct eng_tell *t);
+void eng_tell_release(struct eng_tell *t);
+
+#endif
