@@ -1,0 +1,19 @@
+# Lesson 302, solved: four bytes to the serial port, 42 to the debug-exit port.
+
+        .intel_syntax noprefix
+        .code16
+        .globl  _start
+_start:
+        mov     dx, 0x3f8
+
+        mov     al, 'K'
+        out     dx, al
+        mov     al, 'V'
+        out     dx, al
+        mov     al, 'M'
+        out     dx, al
+        mov     al, 10
+        out     dx, al
+
+        mov     al, 42
+        out     0xf4, al
