@@ -37,7 +37,8 @@
 #define VMM_MEMORY_MIN 0x20000ull
 #define VMM_MEMORY_MAX (1ull << 30)
 
-/* What the monitor puts into its area. labs/include/lab.inc has the same names for guests. */
+/* What the monitor puts into its area. labs/include/lab.inc has
+ * the same names without VMM_ for guests. */
 #define VMM_GDT 0x1000u          /* 7 descriptors: null, code0, data0, data3, code3, TSS (16 bytes) */
 #define VMM_TSS 0x1100u          /* 104 bytes, no I/O permission bitmap; RSP0 = VMM_STACK0_TOP */
 #define VMM_IDT 0x2000u          /* 256 gates, all not present */
