@@ -3,23 +3,7 @@
 #include "lab.inc"
 
 _start:
-        mov     ecx, MSR_EFER           # allow syscall: EFER.SCE
-        rdmsr
-        or      eax, 1
-        wrmsr
-        mov     ecx, MSR_STAR           # the segments that syscall and sysret load
-        xor     eax, eax
-        mov     edx, STAR_HIGH
-        wrmsr
-        mov     ecx, MSR_LSTAR          # where the kernel begins
-        lea     rax, [rip + on_call]
-        mov     rdx, rax
-        shr     rdx, 32
-        wrmsr
-        mov     ecx, MSR_FMASK          # flags that syscall clears
-        mov     eax, 0x700              # TF, IF, DF
-        xor     edx, edx
-        wrmsr
+        lab_syscall_entry on_call       # EFER.SCE, STAR, LSTAR and FMASK: see lab.inc
         lab_enter_ring3 program, STACK3_TOP
 
 # ---- the program, in ring 3 ------------------------------------------------
