@@ -145,6 +145,10 @@ bool vmm_decode(const void *code, size_t n, int bits, uint64_t rip, struct vmm_i
 void vmm_disasm_around(const struct vmm_machine *m, const struct vmm_cpu_state *s, unsigned before,
 		       unsigned after, struct rs_str *out);
 
+/* -- tables.c -- */
+/* GDT, IDT and TSS as the CPU would read them, a line a used entry: "0x08 code ring 0 64-bit ...". */
+void vmm_tables_format(const struct vmm_machine *m, const struct vmm_cpu_state *s, struct rs_str *out);
+
 /* -- explain.c -- */
 struct vmm_exit;
 /* The report on a run that ended badly: one sentence of cause, mode, registers, code bytes,
