@@ -44,11 +44,11 @@ struct rs_event {
 };
 _Static_assert(sizeof(struct rs_event) == 128, "the record is part of the recording format");
 
-/* The groups of enums.def as C enums: enum rs_via { RS_VIA_RESET, ... }. */
+/* The groups of enums.def as C enums: enum rs_via { RS_VIA_RESET, ... } (enums.h). */
 #define RS_ENUM_GROUPS(X)                                                                          \
 	X(via) X(outcome) X(stream) X(dir) X(fd) X(call) X(block) X(bool) X(source)
 
-#include "engine/base/enums.h" /* the enums themselves, one group at a time */
+#include "engine/base/enums.h"
 
 enum rs_unit {
 	RS_UNIT_NONE,

@@ -24,7 +24,7 @@ int rs_rmtree(const char *path, struct rs_err *err);
 /* $XDG_STATE_HOME/ringside, $XDG_DATA_HOME/ringside, $XDG_CACHE_HOME/ringside
  * (with the specification's defaults under $HOME), created on the way.
  * `sub` ("" or "a/b") is appended; the caller frees the result. NULL on error. */
-enum rs_dir { RS_DIR_STATE, RS_DIR_DATA, RS_DIR_CACHE };
-char *rs_dir_path(enum rs_dir which, const char *sub, struct rs_err *err);
+enum rs_xdg { RS_DIR_STATE, RS_DIR_DATA, RS_DIR_CACHE };
+char *rs_dir_path(enum rs_xdg which, const char *sub, struct rs_err *err);
 
 #endif

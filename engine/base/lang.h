@@ -4,6 +4,8 @@
 #ifndef RS_BASE_LANG_H
 #define RS_BASE_LANG_H
 
+#include <stdbool.h>
+
 enum rs_lang { RS_LANG_EN, RS_LANG_ZH_TW, RS_LANGS };
 
 /* Marks an English string for translation; xgettext finds N_() and rs_tr(). */
@@ -12,6 +14,10 @@ enum rs_lang { RS_LANG_EN, RS_LANG_ZH_TW, RS_LANGS };
 /* The translation of `en` into `lang`, or `en` itself when there is none.
  * Never NULL; static storage. */
 const char *rs_tr(enum rs_lang lang, const char *en);
+
+/* Do two printf formats take the same arguments? (The second may name them: %2$s.) A translated
+ * format that does not match must not be used. */
+bool rs_format_matches(const char *fmt, const char *translated);
 
 /* "en", "zh-TW"; NULL past the end. */
 const char *rs_lang_name(enum rs_lang lang);

@@ -45,6 +45,8 @@ int rs_utf8_width(const char *s, size_t n);
  * an invalid byte decodes to U+FFFD with length 1) or 0 when n is 0. */
 int rs_utf8_decode(const char *s, size_t n, uint32_t *cp);
 int rs_utf8_cp_width(uint32_t cp);                   /* 0, 1 or 2 */
+/* The largest length <= max (and <= n) at which s can be cut without splitting a character. */
+size_t rs_utf8_fit(const char *s, size_t n, size_t max);
 /* Is s valid UTF-8? Returns the offset of the first bad byte, or -1. */
 long rs_utf8_check(const char *s, size_t n);
 
