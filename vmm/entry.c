@@ -11,21 +11,6 @@
 
 #include "vmm/cpu.h"
 
-const char *vmm_entry_name(enum vmm_entry e)
-{
-	static const char *const name[VMM_ENTRY_COUNT] = {"real16", "prot32", "long64"};
-
-	return (unsigned)e < VMM_ENTRY_COUNT ? name[e] : "?";
-}
-
-int vmm_entry_by_name(const char *name)
-{
-	for (int e = 0; e < VMM_ENTRY_COUNT; e++)
-		if (!strcmp(name, vmm_entry_name(e)))
-			return e;
-	return -ENOENT;
-}
-
 bool vmm_entry_has_tables(const struct vmm_desc *d)
 {
 	return d->entry != VMM_ENTRY_REAL16;
@@ -166,18 +151,18 @@ static uint64_t *new_table(struct mapper *p)
 {
 	uint64_t gpa = p->next;
 
+	/* PML4, PDPT, PD and two PTs, at the start and at the end, map VMM_MEMORY_MAX */
 	if (gpa >= VMM_TABLES_END) {
-		rs_err_set(p->err, -EINVAL,
-			   "the page tables do not fit into 0x%x-0x%x: put the holes nearer to each "
-			   "other or on 2M boundaries", VMM_PAGE_TABLES, VMM_TABLES_END - 1);
+		rs_err_set(p->err, -EINVAL, "the page tables do not fit into 0x%x-0x%x",
+			   VMM_PAGE_TABLES, VMM_TABLES_END - 1);
 		return NULL;
 	}
 	p->next += PAGE_4K;
 	return area(p->m, gpa, PAGE_4K, p->err);
 }
 
-/* The table behind an entry, made when it is missing. Rights are the union of what lies below:
- * upper levels allow everything, the last level decides. */
+/* The table behind an entry, made when it is missing. Upper levels allow everything that is asked
+ * for somewhere below; the last level decides. */
 static uint64_t *table_behind(struct mapper *p, uint64_t *entry)
 {
 	uint64_t gpa = p->next;
@@ -199,23 +184,17 @@ static uint64_t leaf(const struct mapper *p, uint64_t gpa)
 }
 
 /* Maps the piece at gpa that one entry can map. Returns its size, 0 on error. */
-static uint64_t map_piece(struct mapper *p, uint64_t gpa, uint64_t end)
+static uint64_t map_piece(struct mapper *p, uint64_t *pml4, uint64_t gpa, uint64_t end)
 {
-	uint64_t *table = vmm_ram(p->m, VMM_PAGE_TABLES, PAGE_4K);
+	uint64_t *table = pml4;
 
 	for (int shift = 39; shift >= 21; shift -= 9) {
 		uint64_t *entry = &table[gpa >> shift & 511];
 
-		if (shift == 21) {
-			uint64_t rest = PAGE_2M - gpa % PAGE_2M;
-
-			if (*entry & PTE_PS)
-				return rest < end - gpa ? rest : end - gpa;
-			/* The first 2 MiB hold pages of both kinds, the monitor's and the guest's. */
-			if (!*entry && gpa && gpa % PAGE_2M == 0 && end - gpa >= PAGE_2M) {
-				*entry = leaf(p, gpa) | PTE_PS;
-				return PAGE_2M;
-			}
+		/* The first 2 MiB hold pages of both kinds, the monitor's and the guest's. */
+		if (shift == 21 && gpa && gpa % PAGE_2M == 0 && end - gpa >= PAGE_2M) {
+			*entry = leaf(p, gpa) | PTE_PS;
+			return PAGE_2M;
 		}
 		table = table_behind(p, entry);
 		if (!table)
@@ -225,31 +204,23 @@ static uint64_t map_piece(struct mapper *p, uint64_t gpa, uint64_t end)
 	return PAGE_4K;
 }
 
-static int map_range(struct mapper *p, uint64_t gpa, uint64_t end)
-{
-	while (gpa < end) {
-		uint64_t n = map_piece(p, gpa, end);
-
-		if (!n)
-			return -EINVAL;
-		gpa += n;
-	}
-	return 0;
-}
-
+/* Holes are mapped like the RAM around them: an access shall reach the monitor, not fault in the
+ * guest. */
 static int make_page_tables(const struct vmm_machine *m, const struct vmm_desc *d,
 			    struct rs_err *err)
 {
 	struct mapper p = {m, VMM_PAGE_TABLES, d->user_pages, err};
-	int r;
+	uint64_t *pml4 = new_table(&p);
+	uint64_t n;
 
-	if (!new_table(&p))
+	if (!pml4)
 		return -EINVAL;
-	r = map_range(&p, 0, d->memory);
-	/* Accesses to a hole shall reach the monitor, not fault in the guest. */
-	for (unsigned i = 0; !r && i < d->holes; i++)
-		r = map_range(&p, d->hole[i].gpa, d->hole[i].gpa + d->hole[i].size);
-	return r;
+	for (uint64_t gpa = 0; gpa < d->memory; gpa += n) {
+		n = map_piece(&p, pml4, gpa, d->memory);
+		if (!n)
+			return -EINVAL;
+	}
+	return 0;
 }
 
 /* ---- the three modes ---- */
