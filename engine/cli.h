@@ -137,7 +137,11 @@ void eng_doc_bash(struct rs_str *out);
 void eng_doc_zsh(struct rs_str *out);
 
 /* A lesson named on the command line: number, id, alias or folder name in the labs folder; or the
- * path of a lesson folder or lesson.yaml. The caller frees (eng_lesson_free). NULL: err is set. */
+ * path of a lesson folder, a lesson.yaml or a marked workspace. The caller frees (eng_lesson_free). NULL: err is set. */
 struct eng_lesson *eng_cli_lesson(const char *name, struct rs_err *err);
+bool eng_lesson_has_step(const struct eng_lesson *l, const char *id);
+bool eng_is_dir(const char *path);
+bool eng_is_lesson_dir(const char *path);         /* a folder with a lesson.yaml */
+char *eng_workspace_lesson(const char *dir);      /* the id a workspace is marked with; NULL; caller frees */
 
 #endif

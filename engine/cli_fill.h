@@ -11,4 +11,8 @@
  * keeps its lines. Ends with a newline unless text is empty. */
 void eng_fill(struct rs_str *out, const char *text, const char *first, int indent, int width);
 
+/* The small Markdown of lessons as plain text: paragraphs and list items filled, ``` fences kept and
+ * set off by four columns, **bold** without its stars, `code` as it is written. */
+void eng_fill_markdown(struct rs_str *out, const char *text, int indent, int width);
+
 #endif

@@ -137,6 +137,24 @@ int eng_copy_folder(struct eng_copy *c, const char *folder, struct rs_err *err)
 	return copy_dir(from, to, folder, 0, &b, err);
 }
 
+int eng_copy_work(struct eng_copy *c, const struct eng_lesson *l, const char *folder,
+		  struct rs_err *err)
+{
+	int rc = eng_copy_starter(c, l, err);
+
+	if (rc < 0)
+		return rc;
+	for (unsigned i = 0; i < l->steps; i++) {
+		rs_auto_free char *path = NULL;
+
+		if (!l->step[i].task)
+			continue;
+		path = rs_xasprintf("%s/%s", c->path, l->step[i].task->edit);
+		unlink(path);
+	}
+	return eng_copy_folder(c, folder, err);
+}
+
 int eng_copy_solution(struct eng_copy *c, const struct eng_lesson *l, struct rs_err *err)
 {
 	rs_auto_free char *dir = rs_xasprintf("%s/solution", l->dir ? l->dir : "");

@@ -26,6 +26,10 @@ int eng_copy_starter(struct eng_copy *c, const struct eng_lesson *l, struct rs_e
 /* Lays the regular files of `folder` over it, below it too. Links, devices and hidden files are
  * left out. -EFBIG over the limits above. */
 int eng_copy_folder(struct eng_copy *c, const char *folder, struct rs_err *err);
+/* A student's work: the starter without the files that tasks ask to change, then `folder`. So a
+ * submission may hold the changed files alone, and a missing one is missing. */
+int eng_copy_work(struct eng_copy *c, const struct eng_lesson *l, const char *folder,
+		  struct rs_err *err);
 /* Starter, then the lesson's `solution` files from solution/. */
 int eng_copy_solution(struct eng_copy *c, const struct eng_lesson *l, struct rs_err *err);
 /* Removes it. */

@@ -8,6 +8,7 @@
 
 struct eng_play_opts {
 	bool json;
+	bool hints;            /* all hints of a failed check, not the first alone */
 	bool solution;         /* play a scratch copy of the lesson's solution */
 	const char *workspace; /* the student's folder; NULL: the lesson's own, prepared when missing */
 	const char *engine;
@@ -19,5 +20,15 @@ struct eng_play_opts {
 int eng_play(struct eng_cli *c, const struct eng_lesson *l, const struct eng_play_opts *o);
 /* Tells a recording. speed 0: as fast as it can be read. */
 int eng_play_recording(struct eng_cli *c, const char *path, double speed, bool json);
+
+/* The JSON side (play_json.c): a line an object.
+ *   {"type": "lesson", ...}  {"type": "step", ...}  {"type": "event", ...}  {"type": "prediction", ...}
+ *   {"type": "check", ...}   {"type": "error", ...}  {"type": "end", "verdict": ..., "points": ...}
+ */
+int eng_play_json(struct eng_cli *c, struct eng_session *s, const struct eng_play_opts *o);
+int eng_play_json_replay(struct eng_cli *c, struct eng_session *s);
+void eng_play_json_ungradable(struct eng_cli *c, const struct eng_lesson *l, const struct rs_err *why);
+/* Asks for the kinds that come only on demand, after the panes of the step. */
+void eng_play_want(struct eng_session *s, const struct eng_step *st);
 
 #endif

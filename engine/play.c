@@ -1,0 +1,399 @@
+/* A lesson as linear text: heading, texts, what happens as it happens, predictions, checks. */
+#include "engine/play.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "engine/base/cleanup.h"
+#include "engine/cli_fill.h"
+#include "engine/copy.h"
+#include "engine/grade.h"
+#include "engine/tell.h"
+
+#define WIDTH 80
+
+struct player {
+	struct eng_cli *c;
+	const struct eng_lesson *l;
+	struct eng_session *s;
+	struct eng_tell tell;
+	const struct eng_play_opts *o;
+	unsigned points, failed, undecided, max;
+};
+
+static void text(struct player *p, const char *s, int indent)
+{
+	rs_auto_str out = RS_STR_INIT;
+
+	eng_fill_markdown(&out, s, indent, WIDTH);
+	fputs(out.p, p->c->out);
+}
+
+static void heading(struct player *p)
+{
+	const struct eng_lesson *l = p->l;
+	enum rs_lang lang = p->c->lang;
+
+	fputs(eng_cli_sgr(p->c, "1"), p->c->out);
+	if (l->number)
+		fprintf(p->c->out, "%d ", l->number);
+	fprintf(p->c->out, "%s%s\n", eng_text(&l->title, lang), eng_cli_sgr(p->c, "0"));
+	if (eng_text(&l->summary, lang)[0])
+		text(p, eng_text(&l->summary, lang), 0);
+	eng_cli_out(p->c, N_("%u steps, about %u minutes, %u points.\n"), l->steps, l->minutes, l->points);
+	if (p->o->solution)
+		eng_cli_out(p->c, N_("Played with the lesson's own solution.\n"));
+}
+
+void eng_play_want(struct eng_session *s, const struct eng_step *st)
+{
+	bool exits = false;
+
+	for (unsigned i = 0; i < st->views; i++)
+		exits |= st->view[i] == ENG_VIEW_exits || st->view[i] == ENG_VIEW_timeline;
+	eng_session_want(s, RS_EV_VM_EXIT, exits);
+	eng_session_want(s, RS_EV_VM_PIO, exits);
+	eng_session_want(s, RS_EV_VM_MMIO, exits);
+}
+
+/* Asks at the terminal; an empty line or the end of the input is no guess. */
+static void ask(struct player *p, const struct eng_predict *q)
+{
+	enum rs_lang lang = p->c->lang;
+	char line[128];
+
+	eng_cli_out(p->c, N_("\nPredict: "));
+	text(p, eng_text(&q->ask, lang), 0);
+	for (unsigned i = 0; i < q->choices; i++) {
+		rs_auto_free char *mark = rs_xasprintf("  %u) ", i + 1);
+		rs_auto_str out = RS_STR_INIT;
+
+		eng_fill(&out, eng_text(&q->choice[i], lang), mark, 5, WIDTH);
+		fputs(out.p, p->c->out);
+	}
+	if (!p->c->in_tty || eng_session_is_replay(p->s))
+		return;
+	for (;;) {
+		struct rs_err err = RS_ERR_INIT;
+		long long v;
+		char *end;
+
+		eng_cli_out(p->c, q->choices ? N_("Your choice (Enter: none): ") :
+					       N_("Your guess (Enter: none): "));
+		fflush(p->c->out);
+		if (!fgets(line, sizeof(line), stdin) || line[strspn(line, " \t\n")] == 0)
+			return;
+		errno = 0;
+		v = strtoll(line, &end, 0);
+		if (errno || end == line || end[strspn(end, " \t\n")] ||
+		    (q->choices && (v < 1 || v > (long long)q->choices))) {
+			eng_cli_out(p->c, N_("That is not a number that fits.\n"));
+			continue;
+		}
+		if (eng_session_predict(p->s, q->choices ? v - 1 : v, &err) < 0)
+			eng_cli_fail(p->c, 0, &err);
+		return;
+	}
+}
+
+static const char *answer(const struct eng_predict *q, int64_t v, enum rs_lang lang, char buf[32])
+{
+	if (q->choices && v >= 0 && v < (int64_t)q->choices)
+		return eng_text(&q->choice[v], lang);
+	snprintf(buf, 32, "%lld", (long long)v);
+	return buf;
+}
+
+static void tell_prediction(struct player *p, unsigned step, const struct eng_predict *q)
+{
+	const struct eng_prediction *a = eng_session_prediction(p->s, step);
+	char x[32], y[32];
+
+	if (!a || !a->known)
+		return;
+	if (!a->made)
+		eng_cli_out(p->c, N_("The answer: %s.\n"), answer(q, a->actual, p->c->lang, x));
+	else if (a->right)
+		eng_cli_out(p->c, N_("You predicted %s, and so it was.\n"),
+			    answer(q, a->guess, p->c->lang, x));
+	else
+		eng_cli_out(p->c, N_("You predicted %s; it was %s.\n"),
+			    answer(q, a->guess, p->c->lang, x), answer(q, a->actual, p->c->lang, y));
+}
+
+static void tell_check(struct player *p, const struct eng_check_result *r)
+{
+	const struct eng_check *k = r->check;
+	enum rs_lang lang = p->c->lang;
+	rs_auto_str out = RS_STR_INIT;
+	const char *sgr = "33", *word = rs_tr(lang, N_("inconclusive"));
+
+	p->max += k->points;
+	switch (r->verdict) {
+	case ENG_PASS:
+		sgr = "32";
+		word = rs_tr(lang, N_("passed"));
+		p->points += r->points;
+		break;
+	case ENG_FAIL:
+		sgr = "31";
+		word = rs_tr(lang, N_("FAILED"));
+		p->failed++;
+		break;
+	default:
+		p->undecided++;
+	}
+	fprintf(p->c->out, rs_tr(lang, N_("Check %s: ")), k->id);
+	fprintf(p->c->out, "%s%s%s", eng_cli_sgr(p->c, sgr), word, eng_cli_sgr(p->c, "0"));
+	if (r->verdict == ENG_PASS || r->verdict == ENG_FAIL)
+		eng_cli_out(p->c, N_(", %u of %u points"), r->verdict == ENG_PASS ? r->points : 0,
+			    k->points);
+	fputc('\n', p->c->out);
+	if (r->verdict == ENG_FAIL) {
+		eng_fill(&out, k->source, rs_tr(lang, N_("  expected: ")), 12, WIDTH);
+		eng_fill(&out, r->found.len ? r->found.p : "?", rs_tr(lang, N_("  found:    ")), 12, WIDTH);
+	} else if (r->verdict != ENG_PASS && r->found.len) {
+		eng_fill(&out, r->found.p, NULL, 2, WIDTH);
+	}
+	if (r->verdict != ENG_PASS && r->note.len) {
+		for (const char *s = r->note.p; *s;) {
+			size_t n = strcspn(s, "\n");
+
+			rs_str_addf(&out, "    %.*s\n", (int)n, s);
+			s += n + (s[n] == '\n');
+		}
+	}
+	if (k->why && r->verdict != ENG_INCONCLUSIVE)
+		eng_fill_markdown(&out, eng_text(k->why, lang), 2, WIDTH);
+	if (r->verdict == ENG_FAIL && k->hints) {
+		unsigned shown = p->o->hints ? k->hints : 1;
+
+		for (unsigned i = 0; i < shown; i++)
+			eng_fill(&out, eng_text(&k->hint[i], lang), rs_tr(lang, N_("  hint: ")), 8, WIDTH);
+		if (shown < k->hints)
+			rs_str_addf(&out, rs_tr(lang, N_("  (%u more: --hints)\n")), k->hints - shown);
+	}
+	fputs(out.p, p->c->out);
+}
+
+/* What a failed build or lab left to say. */
+static void tell_failure(struct player *p)
+{
+	const struct rs_err *e = eng_session_error(p->s);
+	rs_auto_str out = RS_STR_INIT;
+	char buf[1024];
+
+	if (eng_session_phase(p->s) != ENG_FAILED || !e || !e->code)
+		return;
+	eng_fill(&out, rs_err_format(e, p->c->lang, buf, sizeof(buf)), NULL, 2, WIDTH);
+	fputs(out.p, p->c->out);
+}
+
+static void step_heading(struct player *p, unsigned i)
+{
+	const struct eng_step *st = &p->l->step[i];
+
+	fprintf(p->c->out, "\n%s", eng_cli_sgr(p->c, "1"));
+	eng_cli_out(p->c, N_("Step %u of %u: %s"), i + 1, p->l->steps, st->id);
+	fprintf(p->c->out, "%s\n\n", eng_cli_sgr(p->c, "0"));
+	text(p, eng_text(&st->text, p->c->lang), 0);
+}
+
+static unsigned tell_results(struct player *p, unsigned i)
+{
+	struct eng_check_result *r;
+	unsigned n = 0;
+
+	if (p->l->step[i].predict)
+		tell_prediction(p, i, p->l->step[i].predict);
+	r = eng_session_results(p->s, i, &n);
+	if (n)
+		fputc('\n', p->c->out);
+	for (unsigned k = 0; k < n; k++)
+		tell_check(p, &r[k]);
+	return n;
+}
+
+static int play_step(struct player *p, unsigned i)
+{
+	const struct eng_step *st = &p->l->step[i];
+	struct rs_err err = RS_ERR_INIT;
+
+	step_heading(p, i);
+	if (eng_session_goto(p->s, i, &err) < 0)
+		return eng_cli_fail(p->c, ENG_EXIT_INTERNAL, &err);
+	if (st->predict)
+		ask(p, st->predict);
+	if (st->task)
+		eng_cli_out(p->c, N_("\nTask: change %s in %s\n"), st->task->edit,
+			    eng_session_workspace(p->s));
+	if (st->run && (st->own_run || st->predict || st->checks)) {
+		eng_cli_out(p->c, N_("\nWhat happens:\n"));
+		fflush(p->c->out);
+		eng_play_want(p->s, st);
+		if (eng_session_run(p->s, false, &err) == 0)
+			eng_session_wait(p->s);
+		else if (!eng_session_error(p->s) || !eng_session_error(p->s)->code)
+			return eng_cli_fail(p->c, ENG_EXIT_INTERNAL, &err);
+		eng_tell_finish(&p->tell);
+		tell_failure(p);
+	}
+	if (!tell_results(p, i) && eng_session_phase(p->s) == ENG_FAILED)
+		p->undecided++;
+	return ENG_EXIT_OK;
+}
+
+static int verdict(struct player *p)
+{
+	if (p->max)
+		eng_cli_out(p->c, N_("\n%u of %u points.\n"), p->points, p->max);
+	if (p->undecided)
+		return ENG_EXIT_INTERNAL;
+	return p->failed ? ENG_EXIT_FAILED : ENG_EXIT_OK;
+}
+
+static void note_progress(struct player *p, unsigned furthest)
+{
+	struct eng_progress prog = { 0 };
+	struct rs_err err = RS_ERR_INIT;
+
+	if (eng_progress_load(&prog, &err) < 0)
+		eng_cli_fail(p->c, 0, &err);
+	eng_progress_note(&prog, p->l, furthest, p->points);
+	if (eng_progress_save(&prog, &err) < 0)
+		eng_cli_fail(p->c, 0, &err);
+	eng_progress_release(&prog);
+}
+
+static int play_text(struct player *p)
+{
+	int rc = ENG_EXIT_OK;
+	bool any = false;
+
+	eng_tell_init(&p->tell, p->c->out, p->c->lang);
+	rs_bus_attach(eng_session_bus(p->s), &p->tell.sink);
+	heading(p);
+	for (unsigned i = 0; i < p->l->steps && rc == ENG_EXIT_OK; i++) {
+		if (p->o->step && strcmp(p->l->step[i].id, p->o->step) != 0)
+			continue;
+		any = true;
+		rc = play_step(p, i);
+	}
+	if (rc == ENG_EXIT_OK && any) {
+		rc = verdict(p);
+		if (!p->o->solution && !p->o->step)
+			note_progress(p, p->l->steps - 1);
+	}
+	rs_bus_detach(eng_session_bus(p->s), &p->tell.sink);
+	eng_tell_release(&p->tell);
+	return rc;
+}
+
+/* The folder to run in: the one that was named, a copy of the solution, or the student's own. */
+static int find_workspace(const struct eng_lesson *l, const struct eng_play_opts *o,
+			  struct eng_copy *copy, char **path, struct rs_err *err)
+{
+	int rc;
+
+	if (o->solution) {
+		rc = eng_copy_new(copy, err);
+		if (rc == 0)
+			rc = eng_copy_solution(copy, l, err);
+		*path = rc < 0 ? NULL : rs_xstrdup(copy->path);
+		return rc;
+	}
+	*path = o->workspace ? rs_xstrdup(o->workspace) : eng_workspace_path(l, err);
+	if (!*path)
+		return err->code;
+	if (o->workspace) {
+		if (!eng_is_dir(o->workspace))
+			return rs_err_set(err, -ENOENT, N_("there is no workspace %s; \"ringside start %s "
+							   "--dir %s\" makes it"),
+					  o->workspace, l->id, o->workspace);
+		return 0;
+	}
+	return eng_workspace_prepare(l, *path, false, err);
+}
+
+int eng_play(struct eng_cli *c, const struct eng_lesson *l, const struct eng_play_opts *o)
+{
+	rs_cleanup(eng_copy_release) struct eng_copy copy = ENG_COPY_INIT;
+	rs_auto_free char *workspace = NULL;
+	struct player p = { .c = c, .l = l, .o = o };
+	struct rs_err err = RS_ERR_INIT;
+	struct eng_session_opts so;
+	int rc;
+
+	if (o->step && !eng_lesson_has_step(l, o->step)) {
+		rs_err_set(&err, -EINVAL, N_("lesson %s has no step \"%s\""), l->id, o->step);
+		return eng_cli_fail(c, ENG_EXIT_USAGE, &err);
+	}
+	if (eng_lesson_runnable(l, o->engine, &err) < 0) {
+		if (o->json)
+			eng_play_json_ungradable(c, l, &err);
+		return eng_cli_fail(c, ENG_EXIT_UNGRADABLE, &err);
+	}
+	if (find_workspace(l, o, &copy, &workspace, &err) < 0)
+		return eng_cli_fail(c, eng_cli_exit_of(&err), &err);
+	so = (struct eng_session_opts){
+		.lesson = l, .workspace = workspace, .engine = o->engine, .full = RS_FULL_BLOCK,
+		.record = o->record,
+	};
+	p.s = eng_session_new(&so, &err);
+	if (!p.s)
+		return eng_cli_fail(c, eng_cli_exit_of(&err), &err);
+	rc = o->json ? eng_play_json(c, p.s, o) : play_text(&p);
+	eng_session_free(p.s);
+	return rc;
+}
+
+/* Steps of a recording begin where the recording says so. */
+struct replay_sink {
+	struct rs_sink sink;
+	struct player *p;
+};
+
+static void on_replay_event(struct rs_sink *self, const struct rs_event *ev)
+{
+	struct player *p = ((struct replay_sink *)self)->p; /* sink is the first member */
+
+	if (ev->kind != RS_EV_LESSON_STEP || ev->arg[0] >= p->l->steps)
+		return;
+	eng_tell_finish(&p->tell);
+	step_heading(p, (unsigned)ev->arg[0]);
+	eng_cli_out(p->c, N_("\nWhat happens:\n"));
+}
+
+static int replay_text(struct player *p)
+{
+	struct replay_sink steps = { .sink = { .event = on_replay_event }, .p = p };
+
+	eng_tell_init(&p->tell, p->c->out, p->c->lang);
+	rs_bus_attach(eng_session_bus(p->s), &steps.sink);
+	rs_bus_attach(eng_session_bus(p->s), &p->tell.sink);
+	heading(p);
+	eng_session_wait(p->s);
+	eng_tell_finish(&p->tell);
+	for (unsigned i = 0; i < p->l->steps; i++)
+		tell_results(p, i);
+	rs_bus_detach(eng_session_bus(p->s), &p->tell.sink);
+	rs_bus_detach(eng_session_bus(p->s), &steps.sink);
+	eng_tell_release(&p->tell);
+	return verdict(p);
+}
+
+int eng_play_recording(struct eng_cli *c, const char *path, double speed, bool json)
+{
+	struct eng_play_opts o = { .json = json, .hints = true };
+	struct player p = { .c = c, .o = &o };
+	struct rs_err err = RS_ERR_INIT;
+	int rc;
+
+	p.s = eng_session_replay(path, speed, &err);
+	if (!p.s)
+		return eng_cli_fail(c, eng_cli_exit_of(&err), &err);
+	p.l = eng_session_lesson(p.s);
+	rc = json ? eng_play_json_replay(c, p.s) : replay_text(&p);
+	eng_session_free(p.s);
+	return rc;
+}
