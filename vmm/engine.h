@@ -35,6 +35,8 @@ struct vmm_engine_ops {
 	/* Enters the guest until something needs the monitor. 0; -EINTR when kicked; negative errno. */
 	int (*run)(struct vmm_vcpu *v, struct vmm_exit *exit, struct rs_err *err);
 	void (*kick)(struct vmm_vcpu *v);     /* async-signal-safe: makes `run` return -EINTR */
+	/* The two things looked at after every exit; cheap, so the state need not be fetched whole. */
+	int (*peek)(struct vmm_vcpu *v, uint64_t *rip, unsigned *cpl, struct rs_err *err);
 	/* Valid after run returned, until the next run. */
 	int (*get_state)(struct vmm_vcpu *v, struct vmm_cpu_state *out, struct rs_err *err);
 	int (*set_state)(struct vmm_vcpu *v, const struct vmm_cpu_state *in, struct rs_err *err);
@@ -44,5 +46,9 @@ struct vmm_engine_ops {
 	int (*set_debug)(struct vmm_vcpu *v, bool step, const uint64_t *bp, unsigned n, struct rs_err *err);
 };
 extern const struct vmm_engine_ops vmm_engine_kvm;
+
+/* The engine named `name`; NULL: the first one that runs here. NULL with err: -ENOSYS for one that this
+ * build does not have, else why none runs (available). */
+const struct vmm_engine_ops *vmm_engine_pick(const char *name, struct rs_err *err);
 
 #endif

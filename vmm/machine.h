@@ -1,27 +1,175 @@
 /* One virtual machine and its parts. Private to vmm/. Read this before run.c.
  *
  * Everything hangs off struct vmm_machine, so two machines live in one process.
- * Threads: vmm_run's caller is the monitor thread; each vCPU has a thread, which
- * alone touches its vCPU, the devices and the buses once the guest runs.
+ * Threads: vmm_run's caller is the monitor thread; the vCPU has a thread, which
+ * alone touches the vCPU, the devices and the buses once the guest runs. The two
+ * share what stands in struct vmm_orders and a few atomics.
  */
 #ifndef VMM_MACHINE_H
 #define VMM_MACHINE_H
 
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "engine/base/control.h"
 #include "vmm/cpu.h"
 #include "vmm/engine.h"
 
+/* -- RAM -- */
 struct vmm_slot {            /* a piece of RAM between two holes */
 	uint64_t gpa, size;
 };
 #define VMM_SLOTS_MAX (VMM_HOLES_MAX + 1)
 
+/* -- buses (ports.c): who answers at a port or a guest-physical address -- */
+struct vmm_region {
+	uint64_t base, len;
+	const char *name;
+	void *dev;
+	unsigned width;      /* bytes of one device register: wider accesses are split */
+	/* off: bytes from base. size <= width. Value: zero-extended. */
+	uint64_t (*read)(void *dev, unsigned off, unsigned size);
+	void (*write)(void *dev, unsigned off, unsigned size, uint64_t value);
+};
+#define VMM_REGIONS_MAX 16
+struct vmm_bus {
+	struct vmm_region region[VMM_REGIONS_MAX]; /* sorted by base, no overlap */
+	unsigned n, last;                          /* last: where the previous access hit */
+};
+/* -EEXIST when it overlaps another region, -ENOSPC when the table is full. */
+int vmm_bus_add(struct vmm_bus *b, const struct vmm_region *r);
+const struct vmm_region *vmm_bus_find(struct vmm_bus *b, uint64_t addr); /* NULL: unclaimed */
+/* One access of 1, 2, 4 or 8 bytes. Unclaimed bytes read as all ones and swallow writes. */
+uint64_t vmm_bus_read(struct vmm_bus *b, uint64_t addr, unsigned size);
+void vmm_bus_write(struct vmm_bus *b, uint64_t addr, unsigned size, uint64_t value);
+
+/* -- text streams (ports.c): batched by line, limited -- */
+struct vmm_out {
+	struct rs_emitter *em;
+	enum rs_stream stream;
+	unsigned n;               /* bytes waiting in buf */
+	uint64_t offset;          /* bytes sent */
+	uint64_t limit, dropped;  /* bytes kept at most; bytes counted but not kept */
+	unsigned char buf[RS_TEXT_SIZE];
+};
+void vmm_out_byte(struct vmm_out *o, unsigned char c);
+void vmm_out_flush(struct vmm_out *o);
+
+/* -- the 16550 (serial.c; PC16550D data sheet, June 1995) -- */
+#define VMM_SERIAL_FIFO 16
+struct vmm_serial {
+	uint8_t ier, lcr, mcr, scr, dll, dlm, msr;
+	bool fifo_on, thr_empty_pending, overrun;
+	uint8_t trigger;                   /* receiver FIFO trigger level, bytes */
+	uint8_t fifo[VMM_SERIAL_FIFO];     /* what the guest can read now */
+	unsigned head, count;
+	/* Bytes waiting on the line: they enter the FIFO as the guest makes room. */
+	uint8_t *line;
+	size_t line_len, line_pos, line_cap;
+	void (*tx)(void *arg, unsigned char c);
+	void *tx_arg;
+	bool irq;                          /* level of the interrupt output */
+};
+#define VMM_SERIAL_LINE_MAX 65536          /* bytes that may wait on the line */
+void vmm_serial_init(struct vmm_serial *s, void (*tx)(void *, unsigned char), void *tx_arg);
+void vmm_serial_release(struct vmm_serial *s);
+/* Puts bytes on the line. Returns how many were taken (less when the line is full). */
+size_t vmm_serial_input(struct vmm_serial *s, const void *data, size_t n);
+uint64_t vmm_serial_read(void *serial, unsigned off, unsigned size);
+void vmm_serial_write(void *serial, unsigned off, unsigned size, uint64_t value);
+
+/* -- hypercalls: port VMM_PORT_HYPERCALL and KVM_EXIT_HYPERCALL -- */
+enum vmm_hc {
+	VMM_HC_PRINT = 0, /* a0: linear address of a NUL-terminated string, 4 KiB at most, printed on
+			     stream `debug`. Result: bytes printed */
+	VMM_HC_MARK = 1,  /* a0: any value; only the event matters. Result: a0 */
+	VMM_HC_TIME = 2,  /* Result: ns since the run began, 64 bits (the second `in` gives the upper half) */
+	VMM_HC_COUNT
+};
+#define VMM_HC_UNKNOWN (~0ull) /* result for any other number */
+
+/* -- time: TSC ticks turned into ns without a system call -- */
+struct vmm_clock {
+	uint64_t tsc0, ns0;
+	uint64_t mult;            /* ns = ticks * mult >> 32 */
+};
+uint64_t vmm_now_ns(void);        /* CLOCK_MONOTONIC */
+static inline uint64_t vmm_ticks(void)
+{
+	return __builtin_ia32_rdtsc();
+}
+static inline uint64_t vmm_ticks_ns(const struct vmm_clock *c, uint64_t ticks)
+{
+	return (uint64_t)(((unsigned __int128)ticks * c->mult) >> 32);
+}
+void vmm_clock_start(struct vmm_clock *c);
+void vmm_clock_tune(struct vmm_clock *c); /* call some time after the start, then now and then */
+
+/* -- one virtual CPU -- */
+struct vmm_trace_state;
+struct vmm_vcpu {
+	struct vmm_machine *m;
+	unsigned index;                /* actor of its events */
+	void *engine;                  /* the engine's own part */
+	pthread_t thread;
+
+	/* read after every exit */
+	uint64_t rip;
+	unsigned cpl;
+	bool pending;                  /* the last exit's access completes at the next entry only */
+	bool paused;                   /* stands still until an order lets it go */
+	uint64_t steps_left;           /* instructions that the user let it go; 0: free */
+
+	bool ended;
+	enum rs_outcome outcome;
+	uint64_t code;
+	struct vmm_exit exit;          /* the last one */
+	struct vmm_trace_state *trace; /* trace.c */
+};
+
+/* -- orders from the monitor thread to the vCPU thread -- */
+#define VMM_ORDERS_MAX 32
+struct vmm_orders {
+	pthread_mutex_t lock;
+	pthread_cond_t cond;
+	struct rs_control q[VMM_ORDERS_MAX];
+	unsigned head, count;
+	_Atomic bool pending;          /* something is in q, or `stop` is set */
+	_Atomic int stop;              /* 0, or 1 + enum rs_outcome with which the run must end */
+	int go;                        /* 0: the vCPU thread waits; 1: it runs; -1: it ends at once */
+};
+
 struct vmm_machine {
 	struct vmm_desc desc;          /* the caller's, zeros replaced by their defaults */
 	const struct vmm_engine_ops *ops;
 	struct rs_emitter *em;         /* never NULL */
-	uint8_t *ram;                  /* desc.memory bytes; ram[gpa], holes too */
+	uint8_t *ram;                  /* desc.memory bytes; ram[gpa], also under the holes */
 	struct vmm_slot slot[VMM_SLOTS_MAX];
 	unsigned slots;
+	struct vmm_image image;        /* what was loaded */
+	void *engine;                  /* the engine's own part */
+
+	struct vmm_bus pio, mmio;
+	struct vmm_serial com1;
+	struct vmm_out serial_out, debug_out, report_out;
+	uint64_t hc_result;            /* what the hypercall port gives next */
+
+	struct vmm_vcpu vcpu;
+	struct vmm_clock clock;
+	uint64_t start_ns;
+	uint64_t exits;                /* vCPU thread writes, monitor reads after join */
+	_Atomic uint64_t alive;        /* counts loop turns: the monitor sees that the vCPU comes round */
+
+	int control_fd;                /* -1: nobody gives orders */
+	struct vmm_orders orders;
+	_Atomic uint64_t paused_ns, paused_since; /* sum of finished pauses; 0 or when this one began */
+	_Atomic bool done;             /* the vCPU thread has finished */
+	int done_fd;                   /* eventfd that says so */
+
+	struct rs_err error;           /* outcome error: why */
+	struct rs_emitter mute;        /* em of a machine to which nobody listens */
+	_Atomic uint64_t mute_counters[RS_CTR_TOTAL];
+	_Atomic uint64_t mute_wanted[4];
 };
 
 /* RAM, slots, buses and devices of `d` (copied; its strings stay the caller's): no engine yet.
@@ -29,5 +177,56 @@ struct vmm_machine {
 struct vmm_machine *vmm_machine_new(const struct vmm_desc *d, struct rs_emitter *em,
 				    struct rs_err *err);
 void vmm_machine_free(struct vmm_machine *m);
+/* Marks the end of the run: the first call wins. */
+void vmm_vcpu_end(struct vmm_vcpu *v, enum rs_outcome outcome, uint64_t code);
+/* The devices of a lab machine on its buses (ports.c). */
+int vmm_ports_init(struct vmm_machine *m, struct rs_err *err);
+/* Does one hypercall and returns its result. */
+uint64_t vmm_hypercall(struct vmm_vcpu *v, uint64_t nr, uint64_t a0, uint64_t a1);
+
+/* -- exits.c -- */
+/* Does what v->exit asks for; v->ended when that was the end. */
+void vmm_exit_handle(struct vmm_vcpu *v);
+/* Port, address or vector of an exit: the argument `detail` of vm.exit. */
+uint64_t vmm_exit_detail(const struct vmm_exit *x);
+
+/* -- orders.c -- */
+/* Monitor thread: hands an order over. -EAGAIN when too many wait. */
+int vmm_orders_put(struct vmm_machine *m, const struct rs_control *order);
+/* Monitor thread: the run must end with this outcome as soon as the vCPU comes round. */
+void vmm_orders_stop(struct vmm_machine *m, enum rs_outcome outcome);
+/* vCPU thread: carries out what waits; stands still while paused. */
+void vmm_orders_do(struct vmm_vcpu *v);
+/* vCPU thread: stands still from here on (vmm_orders_do then waits). */
+void vmm_pause(struct vmm_vcpu *v);
+
+/* -- tables.c: GDT, IDT and TSS as the CPU reads them -- */
+struct vmm_gate {
+	bool present;
+	uint8_t type, dpl, ist;        /* type: 5 task, 6/7 16-bit, 0xe interrupt, 0xf trap */
+	uint16_t selector;
+	uint64_t offset;
+};
+/* The gate (or real-mode vector) of an IDT entry. False when it lies outside the IDT or RAM. */
+bool vmm_gate_read(const struct vmm_machine *m, const struct vmm_cpu_state *s, unsigned vector,
+		   struct vmm_gate *out);
+
+/* -- run.c -- */
+/* Sends snapshots of the vCPU: registers, code around RIP. Engine state must be readable. */
+void vmm_snapshot(struct vmm_vcpu *v);
+
+/* -- trace.c: ring crossings, faults, steps -- */
+int vmm_trace_new(struct vmm_vcpu *v, struct rs_err *err);
+void vmm_trace_free(struct vmm_vcpu *v);
+/* Once, before the first entry: tells where the CPU starts. */
+void vmm_trace_start(struct vmm_vcpu *v);
+/* Before the guest is entered: arms single-step and breakpoints as the mode wants. */
+int vmm_trace_before(struct vmm_vcpu *v, struct rs_err *err);
+/* After an exit, v->rip and v->cpl read: says what was crossed. */
+int vmm_trace_after(struct vmm_vcpu *v, struct rs_err *err);
+/* The vCPU was asked to come round: nothing that the guest did. */
+void vmm_trace_kicked(struct vmm_vcpu *v);
+/* The run is over, or a snapshot is taken: a last sample. */
+void vmm_trace_end(struct vmm_vcpu *v);
 
 #endif
