@@ -13,6 +13,7 @@ const struct eng_kind eng_kinds[] = {
 		.x86 = true,
 		.parse = eng_vm_parse,
 		.release = eng_vm_release,
+		.link = eng_vm_link,
 		.exec = eng_vm_exec,
 	},
 };

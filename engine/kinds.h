@@ -55,6 +55,8 @@ struct eng_kind {
 	int (*parse)(const struct eng_node *node, const char *file, struct eng_run *run,
 		     struct rs_err *err);
 	void (*release)(struct eng_run *run); /* the kind's own members; source and image are the caller's */
+	/* How a `source` of this kind is linked: at which address, as an ELF executable or flat. */
+	void (*link)(const struct eng_run *run, uint64_t *base, bool *flat);
 	/* In the child process: does it, emitting everything. 0 when the run came to an end of its
 	 * own (VM_END said how), negative when it could not be done. */
 	int (*exec)(const struct eng_exec *x, struct rs_err *err);
@@ -69,6 +71,7 @@ void eng_run_free(struct eng_run *run); /* NULL is fine */
 int eng_vm_parse(const struct eng_node *node, const char *file, struct eng_run *run,
 		 struct rs_err *err);
 void eng_vm_release(struct eng_run *run);
+void eng_vm_link(const struct eng_run *run, uint64_t *base, bool *flat);
 int eng_vm_exec(const struct eng_exec *x, struct rs_err *err);
 
 #endif

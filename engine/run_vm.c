@@ -2,6 +2,16 @@
  */
 #include "engine/kinds.h"
 
+void eng_vm_link(const struct eng_run *run, uint64_t *base, bool *flat)
+{
+	const struct vmm_desc *d = &run->vm.desc;
+
+	/* A real-mode guest's segments begin where it is loaded, so its addresses count from 0: they
+	 * would not fit into 16 bits otherwise. */
+	*flat = d->entry == VMM_ENTRY_REAL16;
+	*base = *flat ? 0 : d->load ? d->load : VMM_LOAD_DEFAULT;
+}
+
 int eng_vm_exec(const struct eng_exec *x, struct rs_err *err)
 {
 	struct vmm_desc d = x->run->vm.desc;
