@@ -1,140 +1,228 @@
-/* GDT, IDT and TSS as the CPU reads them out of guest memory (SDM vol. 3A, 3.4.5, 6.11, 6.14.1, 7.2).
- * For the tracer, which must know where a gate leads, and for the reader.
+/* GDT, LDT, IDT and TSS, read from guest memory and told as text.
  */
-#include "vmm/machine.h"
+#include "vmm/tables.h"
 
+#include <inttypes.h>
 #include <string.h>
 
-static uint64_t bits(uint64_t v, unsigned lo, unsigned n)
+static void decode(uint64_t raw, struct vmm_seg *out)
 {
-	return v >> lo & ((1ull << n) - 1);
+	uint32_t limit = (uint32_t)(raw & 0xffff) | (uint32_t)(raw >> 32 & 0xf0000);
+
+	*out = (struct vmm_seg){
+		.base = (raw >> 16 & 0xffffff) | (raw >> 56) << 24,
+		.type = raw >> 40 & 15,
+		.s = raw >> 44 & 1,
+		.dpl = raw >> 45 & 3,
+		.present = raw >> 47 & 1,
+		.avl = raw >> 52 & 1,
+		.l = raw >> 53 & 1,
+		.db = raw >> 54 & 1,
+		.g = raw >> 55 & 1,
+	};
+	out->limit = out->g ? limit << 12 | 0xfff : limit;
 }
 
-bool vmm_gate_read(const struct vmm_machine *m, const struct vmm_cpu_state *s, unsigned vector,
-		   struct vmm_gate *out)
+bool vmm_descriptor_read(const struct vmm_machine *m, const struct vmm_cpu_state *s,
+			 unsigned selector, struct vmm_seg *out, uint64_t *raw)
 {
-	bool real = !(s->cr0 & CR0_PE), wide = s->efer & EFER_LMA;
-	unsigned size = real ? 4 : wide ? 16 : 8;
-	uint64_t q[2] = { 0, 0 };
+	bool local = selector & 4;
+	uint64_t base = local ? s->ldtr.base : s->gdt_base;
+	uint32_t limit = local ? s->ldtr.limit : s->gdt_limit;
+	unsigned at = selector & 0xfff8;
 
-	memset(out, 0, sizeof(*out));
-	if ((uint64_t)vector * size + size - 1 > s->idt_limit)
+	*raw = 0;
+	*out = (struct vmm_seg){.selector = (uint16_t)selector};
+	if ((local && s->ldtr.unusable) || at + 7 > limit)
 		return false;
-	if (vmm_read_linear(m, s, s->idt_base + (uint64_t)vector * size, q, size) != size)
+	if (vmm_read_linear(m, s, base + at, raw, 8) != 8)
 		return false;
-	if (real) {
-		out->present = true;
-		out->type = 6;
-		out->selector = (uint16_t)bits(q[0], 16, 16);
-		out->offset = bits(q[0], 0, 16);
-		return true;
-	}
-	out->offset = bits(q[0], 0, 16) | bits(q[0], 48, 16) << 16;
-	if (wide) {
-		out->offset |= (q[1] & 0xffffffff) << 32;
-		out->ist = (uint8_t)bits(q[0], 32, 3);
-	}
-	out->selector = (uint16_t)bits(q[0], 16, 16);
-	out->type = (uint8_t)bits(q[0], 40, 4);
-	out->dpl = (uint8_t)bits(q[0], 45, 2);
-	out->present = bits(q[0], 47, 1);
+	decode(*raw, out);
+	out->selector = (uint16_t)selector;
 	return true;
 }
 
-static const char *segment_name(uint64_t d)
+void vmm_gate_read(const struct vmm_machine *m, const struct vmm_cpu_state *s, unsigned vector,
+		   struct vmm_gate *out)
 {
-	static const char *const system[16] = {
-		[1] = "TSS16", [2] = "LDT", [3] = "TSS16 busy", [4] = "call gate16", [5] = "task gate",
-		[6] = "interrupt gate16", [7] = "trap gate16", [9] = "TSS", [11] = "TSS busy",
-		[12] = "call gate", [14] = "interrupt gate", [15] = "trap gate",
-	};
-	const char *name = system[bits(d, 40, 4)];
+	unsigned size = vmm_real_mode(s) ? 4 : vmm_long_mode(s) ? 16 : 8;
+	uint64_t w[2] = {0};
 
-	if (!bits(d, 44, 1))
-		return name ? name : "reserved";
-	if (bits(d, 43, 1))
-		return bits(d, 53, 1) ? "code64" : bits(d, 54, 1) ? "code32" : "code16";
-	return bits(d, 54, 1) ? "data32" : "data16";
+	*out = (struct vmm_gate){.at = s->idt_base + (uint64_t)vector * size};
+	out->in_limit = vector * size + size - 1 <= s->idt_limit;
+	if (!out->in_limit)
+		return;
+	out->readable = vmm_read_linear(m, s, out->at, w, size) == size;
+	out->selector = w[0] >> 16 & 0xffff;
+	out->offset = w[0] & 0xffff;
+	if (size == 4)
+		return;
+	out->offset |= w[0] >> 32 & 0xffff0000;
+	out->offset |= w[1] << 32; /* 0 outside long mode */
+	out->type = w[0] >> 40 & 15;
+	out->s = w[0] >> 44 & 1;
+	out->dpl = w[0] >> 45 & 3;
+	out->present = w[0] >> 47 & 1;
+	out->ist = size == 16 ? w[0] >> 32 & 7 : 0;
 }
 
-static void gdt(const struct vmm_machine *m, const struct vmm_cpu_state *s, struct rs_str *out)
-{
-	rs_str_addf(out, "GDT base=%016llx limit=%04x\n", (unsigned long long)s->gdt_base, s->gdt_limit);
-	for (unsigned i = 0; i * 8 + 7 <= s->gdt_limit && i < 64; i++) {
-		uint64_t d, high = 0, base, limit;
-		bool wide;
+/* ---- text ---- */
 
-		if (vmm_read_linear(m, s, s->gdt_base + i * 8, &d, 8) != 8)
-			break;
-		if (!d)
+#define LINES_MAX 64 /* of one table: a snapshot has a limit */
+
+static const char *system_type(unsigned type)
+{
+	static const char *const name[16] = {
+		[1] = "TSS (16-bit)", [2] = "LDT", [3] = "TSS (16-bit, busy)", [4] = "call gate (16-bit)",
+		[5] = "task gate", [6] = "interrupt gate (16-bit)", [7] = "trap gate (16-bit)",
+		[9] = "TSS", [11] = "TSS (busy)", [12] = "call gate", [14] = "interrupt gate",
+		[15] = "trap gate",
+	};
+
+	return name[type] ? name[type] : "reserved type";
+}
+
+static void put_descriptor(const struct vmm_seg *d, struct rs_str *out)
+{
+	rs_str_addf(out, "  0x%02x  ", d->selector);
+	if (!d->s) {
+		rs_str_addf(out, "%s, base 0x%" PRIx64 ", limit 0x%x", system_type(d->type), d->base,
+			    d->limit);
+	} else {
+		bool code = d->type & 8;
+
+		rs_str_addf(out, "%s ring %u, ", code ? "code" : "data", d->dpl);
+		if (code && d->l)
+			rs_str_add(out, "64-bit");
+		else
+			rs_str_addf(out, "%s, base 0x%" PRIx64 ", limit 0x%x", d->db ? "32-bit" : "16-bit",
+				    d->base, d->limit);
+		rs_str_add(out, code ? d->type & 2 ? ", readable" : ", execute only"
+				     : d->type & 2 ? ", writable" : ", read-only");
+		if (code && (d->type & 4))
+			rs_str_add(out, ", conforming");
+	}
+	rs_str_add(out, d->present ? "\n" : ", not present\n");
+}
+
+static void put_gdt(const struct vmm_machine *m, const struct vmm_cpu_state *s, struct rs_str *out)
+{
+	unsigned lines = 0;
+
+	rs_str_addf(out, "GDT at 0x%" PRIx64 ", limit 0x%x\n", s->gdt_base, s->gdt_limit);
+	for (unsigned sel = 8; sel + 7 <= (s->gdt_limit & 0xffff); sel += 8) {
+		struct vmm_seg d;
+		uint64_t raw, high;
+
+		if (!vmm_descriptor_read(m, s, sel, &d, &raw)) {
+			rs_str_addf(out, "  0x%02x  not readable\n", sel);
+			return;
+		}
+		if (!raw)
 			continue;
-		wide = (s->efer & EFER_LMA) && !bits(d, 44, 1);
-		if (wide)
-			vmm_read_linear(m, s, s->gdt_base + i * 8 + 8, &high, 8);
-		base = bits(d, 16, 24) | bits(d, 56, 8) << 24 | (wide ? high << 32 : 0);
-		limit = bits(d, 0, 16) | bits(d, 48, 4) << 16;
-		if (bits(d, 55, 1))
-			limit = limit << 12 | 0xfff;
-		rs_str_addf(out, "  %04x  %-12s DPL %u  base=%llx limit=%llx%s\n", i * 8,
-			    segment_name(d), (unsigned)bits(d, 45, 2), (unsigned long long)base,
-			    (unsigned long long)limit, bits(d, 47, 1) ? "" : "  not present");
-		i += wide;
+		if (lines++ == LINES_MAX) {
+			rs_str_add(out, "  ...\n");
+			return;
+		}
+		/* in long mode TSS and LDT take two places; the second holds bits 63:32 of the base */
+		if (!d.s && vmm_long_mode(s)) {
+			if (vmm_descriptor_read(m, s, sel + 8, &(struct vmm_seg){0}, &high))
+				d.base |= high << 32;
+			put_descriptor(&d, out);
+			sel += 8;
+			continue;
+		}
+		put_descriptor(&d, out);
 	}
 }
 
-static void idt(const struct vmm_machine *m, const struct vmm_cpu_state *s, struct rs_str *out)
+static bool put_gate(const struct vmm_cpu_state *s, unsigned vector, const struct vmm_gate *g,
+		     struct rs_str *out)
 {
-	bool any = false;
+	const char *name = rs_vector_mnemonic(vector);
 
-	rs_str_addf(out, "IDT base=%016llx limit=%04x\n", (unsigned long long)s->idt_base, s->idt_limit);
-	for (unsigned v = 0; v < 256; v++) {
-		const char *name = rs_vector_mnemonic(v);
+	if (vmm_real_mode(s)) {
+		if (!g->selector && !g->offset)
+			return false;
+		rs_str_addf(out, "  0x%02x  %-4s -> %04x:%04x\n", vector, name ? name : "",
+			    g->selector, (unsigned)g->offset);
+		return true;
+	}
+	if (!g->present)
+		return false;
+	rs_str_addf(out, "  0x%02x  %-4s -> 0x%02x:0x%" PRIx64 ", %s, ring %u may call it", vector,
+		    name ? name : "", g->selector, g->offset, system_type(g->type), g->dpl);
+	if (g->ist)
+		rs_str_addf(out, ", stack IST%u", g->ist);
+	rs_str_add(out, g->s ? ", not a gate\n" : "\n");
+	return true;
+}
+
+static void put_idt(const struct vmm_machine *m, const struct vmm_cpu_state *s, struct rs_str *out)
+{
+	unsigned lines = 0;
+
+	rs_str_addf(out, "IDT at 0x%" PRIx64 ", limit 0x%x\n", s->idt_base, s->idt_limit);
+	for (unsigned vector = 0; vector < 256; vector++) {
 		struct vmm_gate g;
 
-		if (!vmm_gate_read(m, s, v, &g) || !g.present)
-			continue;
-		if (!(s->cr0 & CR0_PE) && !g.offset && !g.selector)
-			continue; /* nobody set this real-mode vector */
-		any = true;
-		rs_str_addf(out, "  %3u %-4s %s  DPL %u  %04x:%llx", v, name ? name : "",
-			    g.type == 0xe ? "interrupt" : g.type == 0xf ? "trap     " : "16-bit   ",
-			    g.dpl, g.selector, (unsigned long long)g.offset);
-		if (g.ist)
-			rs_str_addf(out, "  IST %u", g.ist);
-		rs_str_addc(out, '\n');
+		vmm_gate_read(m, s, vector, &g);
+		if (!g.in_limit)
+			break;
+		if (!g.readable) {
+			rs_str_addf(out, "  0x%02x  not readable\n", vector);
+			return;
+		}
+		if (lines == LINES_MAX) {
+			rs_str_add(out, "  ...\n");
+			return;
+		}
+		lines += put_gate(s, vector, &g, out);
 	}
-	if (!any)
+	if (!lines)
 		rs_str_add(out, "  no gate is present\n");
 }
 
-static void tss(const struct vmm_machine *m, const struct vmm_cpu_state *s, struct rs_str *out)
+static void put_tss(const struct vmm_machine *m, const struct vmm_cpu_state *s, struct rs_str *out)
 {
-	uint64_t rsp[3] = { 0 }, ist[7] = { 0 };
+	unsigned char tss[104];
 
-	rs_str_addf(out, "TSS base=%016llx limit=%04x\n", (unsigned long long)s->tr.base, s->tr.limit);
-	if (!(s->efer & EFER_LMA)) {
-		uint32_t esp0[2] = { 0 };
-
-		if (vmm_read_linear(m, s, s->tr.base + 4, esp0, 8) == 8)
-			rs_str_addf(out, "  ring 0 stack %04x:%08x\n", esp0[1] & 0xffff, esp0[0]);
+	rs_str_addf(out, "TSS at 0x%" PRIx64 ", limit 0x%x (TR 0x%02x)\n", s->tr.base, s->tr.limit,
+		    s->tr.selector);
+	if (vmm_read_linear(m, s, s->tr.base, tss, sizeof(tss)) != sizeof(tss)) {
+		rs_str_add(out, "  not readable\n");
 		return;
 	}
-	if (vmm_read_linear(m, s, s->tr.base + 4, rsp, sizeof(rsp)) != sizeof(rsp) ||
-	    vmm_read_linear(m, s, s->tr.base + 36, ist, sizeof(ist)) != sizeof(ist))
-		return;
-	for (unsigned i = 0; i < 3; i++)
-		if (rsp[i])
-			rs_str_addf(out, "  RSP%u %016llx\n", i, (unsigned long long)rsp[i]);
-	for (unsigned i = 0; i < 7; i++)
-		if (ist[i])
-			rs_str_addf(out, "  IST%u %016llx\n", i + 1, (unsigned long long)ist[i]);
+	if (vmm_long_mode(s)) {
+		for (unsigned i = 0; i < 3; i++) {
+			uint64_t rsp;
+
+			memcpy(&rsp, tss + 4 + 8 * i, 8);
+			if (rsp || !i)
+				rs_str_addf(out, "  RSP%u  0x%" PRIx64 "\n", i, rsp);
+		}
+		for (unsigned i = 1; i < 8; i++) {
+			uint64_t ist;
+
+			memcpy(&ist, tss + 28 + 8 * i, 8);
+			if (ist)
+				rs_str_addf(out, "  IST%u  0x%" PRIx64 "\n", i, ist);
+		}
+	} else {
+		uint32_t esp0;
+		uint16_t ss0;
+
+		memcpy(&esp0, tss + 4, 4);
+		memcpy(&ss0, tss + 8, 2);
+		rs_str_addf(out, "  SS0:ESP0  0x%02x:0x%x\n", ss0, esp0);
+	}
 }
 
 void vmm_tables_format(const struct vmm_machine *m, const struct vmm_cpu_state *s, struct rs_str *out)
 {
-	if (s->cr0 & CR0_PE)
-		gdt(m, s, out);
-	idt(m, s, out);
-	if ((s->cr0 & CR0_PE) && !s->tr.unusable && s->tr.present)
-		tss(m, s, out);
+	if (!vmm_real_mode(s))
+		put_gdt(m, s, out);
+	put_idt(m, s, out);
+	if (!vmm_real_mode(s))
+		put_tss(m, s, out);
 }
