@@ -138,6 +138,7 @@ struct vmm_insn {
 	bool divides;              /* may raise #DE */
 	bool pushf, popf;          /* writes RFLAGS to the stack; takes them from there (IRET is a gate) */
 	bool io;                   /* IN, OUT, INS, OUTS */
+	uint64_t target;           /* of a direct near jump, call or loop; 0 = none */
 	bool fpu;                  /* x87, MMX, SSE, AVX: may raise #NM, #MF, #XM */
 };
 bool vmm_decode(const void *code, size_t n, int bits, uint64_t rip, struct vmm_insn *out);

@@ -153,6 +153,8 @@ bool vmm_decode(const void *code, size_t n, int bits, uint64_t rip, struct vmm_i
 	out->len = zi.length;
 	out->mnemonic = (uint16_t)zi.mnemonic;
 	classify(&zi, op, out);
+	if (zi.operand_count && op[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE && op[0].imm.is_relative)
+		ZydisCalcAbsoluteAddress(&zi, &op[0], rip, &out->target);
 	ZydisFormatterInit(&formatter, ZYDIS_FORMATTER_STYLE_INTEL);
 	/* 0x10040, not 0x0000000000010040: a line has 71 columns */
 	ZydisFormatterSetProperty(&formatter, ZYDIS_FORMATTER_PROP_ADDR_PADDING_ABSOLUTE,
