@@ -44,6 +44,67 @@ static uint64_t now_ns(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
+void eng_grade_check_release(struct eng_grade_check *k)
+{
+	free(k->expression);
+	free(k->expected);
+	free(k->found);
+	free(k->note);
+	*k = (struct eng_grade_check){ 0 };
+}
+
+static void check_init(struct eng_grade_check *k, const struct eng_lesson *l, unsigned step,
+		       unsigned index)
+{
+	*k = (struct eng_grade_check){
+		.step = &l->step[step],
+		.step_index = step,
+		.check = &l->step[step].check[index],
+		.verdict = ENG_INCONCLUSIVE,
+	};
+	k->expression = one_line(k->check->source);
+	k->expected = rs_xstrdup(k->expression);
+	k->found = rs_xstrdup("");
+	k->note = rs_xstrdup("");
+}
+
+static void set(char **where, const char *text)
+{
+	free(*where);
+	*where = rs_xstrdup(text);
+}
+
+static void check_update(struct eng_grade_check *k, struct eng_session *s)
+{
+	const struct eng_evidence *e = eng_session_evidence(s, k->step_index);
+	unsigned n = 0, at = (unsigned)(k->check - k->step->check);
+	struct eng_check_result *r = eng_session_results(s, k->step_index, &n);
+
+	if (at >= n)
+		return;
+	r += at;
+	k->verdict = r->verdict == ENG_OPEN ? ENG_INCONCLUSIVE : r->verdict;
+	k->points = k->verdict == ENG_PASS ? r->points : 0;
+	k->reason = r->why;
+	set(&k->found, r->why.code ? "" : r->found.p);
+	set(&k->note, r->note.p);
+	if (k->verdict == ENG_FAIL && !r->why.code && e) {
+		rs_auto_str found = RS_STR_INIT, wanted = RS_STR_INIT;
+
+		if (eng_expr_found(k->check->expr, e, &found, &wanted, NULL) == 0 && wanted.len) {
+			free(k->expected);
+			k->expected = one_line(wanted.p);
+		}
+	}
+}
+
+void eng_grade_check_take(struct eng_grade_check *k, struct eng_session *s, unsigned step,
+			  unsigned index)
+{
+	check_init(k, eng_session_lesson(s), step, index);
+	check_update(k, s);
+}
+
 static void begin(struct eng_grade *g, const struct eng_lesson *l, const char *only_step)
 {
 	unsigned n = 0;
@@ -56,27 +117,16 @@ static void begin(struct eng_grade *g, const struct eng_lesson *l, const char *o
 		if (only_step && strcmp(l->step[s].id, only_step) != 0)
 			continue;
 		for (unsigned i = 0; i < l->step[s].checks; i++) {
-			struct eng_grade_check *k = &g->check[g->checks++];
-
-			k->step = &l->step[s];
-			k->step_index = s;
-			k->check = &l->step[s].check[i];
-			k->verdict = ENG_INCONCLUSIVE;
-			k->expected = one_line(k->check->source);
-			k->found = rs_xstrdup("");
-			k->note = rs_xstrdup("");
-			g->max += k->check->points;
+			check_init(&g->check[g->checks++], l, s, i);
+			g->max += l->step[s].check[i].points;
 		}
 	}
 }
 
 void eng_grade_release(struct eng_grade *g)
 {
-	for (unsigned i = 0; i < g->checks; i++) {
-		free(g->check[i].expected);
-		free(g->check[i].found);
-		free(g->check[i].note);
-	}
+	for (unsigned i = 0; i < g->checks; i++)
+		eng_grade_check_release(&g->check[i]);
 	free(g->check);
 	free(g->workspace);
 	free(g->engine);
@@ -84,35 +134,15 @@ void eng_grade_release(struct eng_grade *g)
 	memset(g, 0, sizeof(*g));
 }
 
-static void set(char **where, const char *text)
-{
-	free(*where);
-	*where = rs_xstrdup(text);
-}
-
 /* Takes the results of one step out of a session. */
 static void take_step(struct eng_grade *g, struct eng_session *s, unsigned step)
 {
 	const struct rs_err *e = eng_session_error(s);
 	const struct eng_evidence *ev = eng_session_evidence(s, step);
-	struct eng_check_result *r;
-	unsigned n = 0;
 
-	r = eng_session_results(s, step, &n);
-	for (unsigned i = 0; i < g->checks; i++) {
-		struct eng_grade_check *k = &g->check[i];
-		unsigned at;
-
-		if (k->step_index != step)
-			continue;
-		at = (unsigned)(k->check - k->step->check);
-		if (at >= n)
-			continue;
-		k->verdict = r[at].verdict == ENG_OPEN ? ENG_INCONCLUSIVE : r[at].verdict;
-		k->points = k->verdict == ENG_PASS ? r[at].points : 0;
-		set(&k->found, r[at].found.p ? r[at].found.p : "");
-		set(&k->note, r[at].note.p ? r[at].note.p : "");
-	}
+	for (unsigned i = 0; i < g->checks; i++)
+		if (g->check[i].step_index == step)
+			check_update(&g->check[i], s);
 	if (e && e->code && !g->reason.code)
 		g->reason = *e;
 	if (ev && ev->out[RS_STREAM_BUILD].len)
@@ -141,6 +171,10 @@ static void finish(struct eng_grade *g, uint64_t start)
 		     has[ENG_FAIL]			    ? ENG_FAIL :
 		     has[ENG_UNGRADABLE]		    ? ENG_UNGRADABLE :
 							      ENG_PASS;
+	for (unsigned i = 0; i < g->checks && !g->reason.code; i++)
+		g->reason = g->check[i].verdict == ENG_PASS || g->check[i].verdict == ENG_FAIL ?
+				    g->reason :
+				    g->check[i].reason;
 	g->wall_ns = now_ns() - start;
 	if (!g->workspace)
 		g->workspace = rs_xstrdup("");
@@ -225,21 +259,30 @@ char *eng_grade_name(const struct eng_grade *g, const struct eng_grade_check *k)
 	return rs_xasprintf("%s/%s/%s", g->lesson->id, k->step->id, k->check->id);
 }
 
+const char *eng_grade_found(const struct eng_grade_check *k, enum rs_lang lang)
+{
+	if (!k->reason.code)
+		return k->found;
+	return k->reason.text[lang][0] ? k->reason.text[lang] : k->reason.text[RS_LANG_EN];
+}
+
 void eng_grade_sentence(const struct eng_grade_check *k, enum rs_lang lang, struct rs_str *out)
 {
 	switch (k->verdict) {
 	case ENG_PASS:
+		rs_str_addf(out, rs_tr(lang, N_("found %s, as expected")), k->expected);
+		break;
 	case ENG_FAIL:
 		rs_str_addf(out, rs_tr(lang, N_("expected %s, found %s")), k->expected,
-			    k->found[0] ? k->found : "?");
+			    eng_grade_found(k, lang));
 		break;
 	case ENG_UNGRADABLE:
 		rs_str_add(out, rs_tr(lang, N_("not graded: this machine cannot run it")));
 		break;
 	default:
 		rs_str_add(out, rs_tr(lang, N_("inconclusive")));
-		if (k->found[0])
-			rs_str_addf(out, ": %s", k->found);
+		if (k->reason.code || k->found[0])
+			rs_str_addf(out, ": %s", eng_grade_found(k, lang));
 	}
 }
 

@@ -20,9 +20,11 @@ struct eng_grade_check {
 	const struct eng_check *check;
 	enum eng_verdict verdict;   /* PASS, FAIL, INCONCLUSIVE or UNGRADABLE */
 	unsigned points;            /* earned */
-	char *expected;             /* the condition: count(cpu.ring ...) == 3 */
-	char *found;                /* what was found instead, or the reason */
+	char *expression;           /* as written in the lesson, on one line */
+	char *expected;             /* the part of it that decided: count(cpu.ring ...) == 3 */
+	char *found;                /* what was found; "" when there is no value: reason says why */
 	char *note;                 /* sub-values and deciding events, one a line */
+	struct rs_err reason;       /* code 0: none */
 };
 
 struct eng_grade {
@@ -59,8 +61,18 @@ int eng_grade_exit(const struct eng_grade *g, unsigned n);
 void eng_grade_sum(const struct eng_grade *g, unsigned n, unsigned *points, unsigned *max);
 /* "rings-syscall/three-crossings" */
 char *eng_grade_name(const struct eng_grade *g, const struct eng_grade_check *k);
+/* What was found, or why there is no value. */
+const char *eng_grade_found(const struct eng_grade_check *k, enum rs_lang lang);
+/* One check of a session's step, as it stands now; eng_grade_check_release frees what it holds. */
+void eng_grade_check_take(struct eng_grade_check *k, struct eng_session *s, unsigned step,
+			  unsigned index);
+void eng_grade_check_release(struct eng_grade_check *k);
 /* "count(...) == 3" and what was found, in one sentence without a final newline. */
 void eng_grade_sentence(const struct eng_grade_check *k, enum rs_lang lang, struct rs_str *out);
+
+struct json_object;
+/* One check as JSON, as it stands in a grade and in a run's stream. The caller puts it. */
+struct json_object *eng_grade_check_json(const struct eng_grade_check *k);
 
 struct eng_grade_format {
 	const char *name;

@@ -32,7 +32,7 @@ static struct json_object *points(enum eng_verdict v, unsigned n)
 	return v == ENG_PASS || v == ENG_FAIL ? json_object_new_int64(n) : NULL;
 }
 
-static struct json_object *check_json(const struct eng_grade_check *k)
+struct json_object *eng_grade_check_json(const struct eng_grade_check *k)
 {
 	struct json_object *o = json_object_new_object();
 
@@ -41,8 +41,10 @@ static struct json_object *check_json(const struct eng_grade_check *k)
 	add(o, "verdict", eng_json_str(eng_verdict_name(k->verdict)));
 	add(o, "points", points(k->verdict, k->points));
 	add(o, "max", json_object_new_int64(k->check->points));
+	add(o, "expression", eng_json_str(k->expression));
 	add(o, "expected", eng_json_str(k->expected));
-	add(o, "found", eng_json_str(k->found));
+	add(o, "found", k->reason.code ? NULL : eng_json_str(k->found));
+	add(o, "reason", k->reason.code ? eng_json_err(&k->reason) : NULL);
 	add(o, "evidence", lines(k->note));
 	add(o, "why", k->check->why ? eng_json_text(k->check->why) : NULL);
 	return o;
@@ -76,7 +78,7 @@ static struct json_object *lesson_json(const struct eng_grade *g)
 	add(o, "reason", g->reason.code ? eng_json_err(&g->reason) : NULL);
 	add(o, "build", lines(g->build));
 	for (unsigned i = 0; i < g->checks; i++)
-		json_object_array_add(checks, check_json(&g->check[i]));
+		json_object_array_add(checks, eng_grade_check_json(&g->check[i]));
 	add(o, "checks", checks);
 	return o;
 }
@@ -144,7 +146,7 @@ static struct json_object *gradescope_test(const struct eng_grade *g, const stru
 	add(o, "visibility", eng_json_str("visible"));
 	add(extra, "verdict", eng_json_str(eng_verdict_name(k->verdict)));
 	add(extra, "expected", eng_json_str(k->expected));
-	add(extra, "found", eng_json_str(k->found));
+	add(extra, "found", eng_json_str(eng_grade_found(k, lang)));
 	add(o, "extra_data", extra);
 	return o;
 }

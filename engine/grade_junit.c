@@ -81,7 +81,8 @@ static void testcase(struct rs_str *out, const struct eng_grade *g, const struct
 	attr(out, "type", k->verdict == ENG_FAIL ? "check" : "inconclusive");
 	rs_str_addc(out, '>');
 	if (k->verdict == ENG_FAIL) {
-		rs_auto_free char *more = rs_xasprintf("expected: %s\nfound: %s\n", k->expected, k->found);
+		rs_auto_free char *more = rs_xasprintf("expected: %s\nfound: %s\n", k->expected,
+							eng_grade_found(k, lang));
 
 		xml(out, more, false);
 	}

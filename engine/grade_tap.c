@@ -66,7 +66,7 @@ static void point(struct rs_str *out, const struct eng_grade *g, const struct en
 	rs_str_addf(out, "  max: %u\n", k->check->points);
 	if (k->verdict != ENG_PASS) {
 		scalar(out, "expected", k->expected);
-		scalar(out, "found", k->found);
+		scalar(out, "found", eng_grade_found(k, lang));
 		scalar(out, "evidence", k->note);
 		if (k->check->why)
 			scalar(out, "why", eng_text(k->check->why, lang));

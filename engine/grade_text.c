@@ -61,10 +61,9 @@ static void one_check(const struct eng_grade_check *k, enum rs_lang lang, bool c
 		return;
 	if (k->verdict == ENG_FAIL) {
 		eng_fill(out, k->expected, rs_tr(lang, N_("      expected: ")), 16, WIDTH);
-		eng_fill(out, k->found[0] ? k->found : "?", rs_tr(lang, N_("      found:    ")), 16,
-			 WIDTH);
-	} else if (k->found[0]) {
-		eng_fill(out, k->found, NULL, 6, WIDTH);
+		eng_fill(out, eng_grade_found(k, lang), rs_tr(lang, N_("      found:    ")), 16, WIDTH);
+	} else {
+		eng_fill(out, eng_grade_found(k, lang), NULL, 6, WIDTH);
 	}
 	quote(out, k->note, "        ");
 	if (k->verdict == ENG_FAIL && k->check->why)

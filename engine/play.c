@@ -18,7 +18,7 @@ struct player {
 	struct eng_session *s;
 	struct eng_tell tell;
 	const struct eng_play_opts *o;
-	unsigned points, failed, undecided, max;
+	unsigned points, failed, undecided, ungradable, max;
 };
 
 static void text(struct player *p, const char *s, int indent)
@@ -121,57 +121,61 @@ static void tell_prediction(struct player *p, unsigned step, const struct eng_pr
 			    answer(q, a->guess, p->c->lang, x), answer(q, a->actual, p->c->lang, y));
 }
 
-static void tell_check(struct player *p, const struct eng_check_result *r)
+static void tell_check(struct player *p, unsigned step, unsigned index)
 {
-	const struct eng_check *k = r->check;
 	enum rs_lang lang = p->c->lang;
+	rs_cleanup(eng_grade_check_release) struct eng_grade_check k;
 	rs_auto_str out = RS_STR_INIT;
 	const char *sgr = "33", *word = rs_tr(lang, N_("inconclusive"));
 
-	p->max += k->points;
-	switch (r->verdict) {
+	eng_grade_check_take(&k, p->s, step, index);
+	p->max += k.check->points;
+	p->points += k.points;
+	switch (k.verdict) {
 	case ENG_PASS:
 		sgr = "32";
 		word = rs_tr(lang, N_("passed"));
-		p->points += r->points;
 		break;
 	case ENG_FAIL:
 		sgr = "31";
 		word = rs_tr(lang, N_("FAILED"));
 		p->failed++;
 		break;
+	case ENG_UNGRADABLE:
+		word = rs_tr(lang, N_("not graded"));
+		p->ungradable++;
+		break;
 	default:
 		p->undecided++;
 	}
-	fprintf(p->c->out, rs_tr(lang, N_("Check %s: ")), k->id);
+	fprintf(p->c->out, rs_tr(lang, N_("Check %s: ")), k.check->id);
 	fprintf(p->c->out, "%s%s%s", eng_cli_sgr(p->c, sgr), word, eng_cli_sgr(p->c, "0"));
-	if (r->verdict == ENG_PASS || r->verdict == ENG_FAIL)
-		eng_cli_out(p->c, N_(", %u of %u points"), r->verdict == ENG_PASS ? r->points : 0,
-			    k->points);
+	if (k.verdict == ENG_PASS || k.verdict == ENG_FAIL)
+		eng_cli_out(p->c, N_(", %u of %u points"), k.points, k.check->points);
 	fputc('\n', p->c->out);
-	if (r->verdict == ENG_FAIL) {
-		eng_fill(&out, k->source, rs_tr(lang, N_("  expected: ")), 12, WIDTH);
-		eng_fill(&out, r->found.len ? r->found.p : "?", rs_tr(lang, N_("  found:    ")), 12, WIDTH);
-	} else if (r->verdict != ENG_PASS && r->found.len) {
-		eng_fill(&out, r->found.p, NULL, 2, WIDTH);
+	if (k.verdict == ENG_FAIL) {
+		eng_fill(&out, k.expected, rs_tr(lang, N_("  expected: ")), 12, WIDTH);
+		eng_fill(&out, eng_grade_found(&k, lang), rs_tr(lang, N_("  found:    ")), 12, WIDTH);
+	} else if (k.verdict != ENG_PASS) {
+		eng_fill(&out, eng_grade_found(&k, lang), NULL, 2, WIDTH);
 	}
-	if (r->verdict != ENG_PASS && r->note.len) {
-		for (const char *s = r->note.p; *s;) {
-			size_t n = strcspn(s, "\n");
+	for (const char *s = k.verdict == ENG_PASS ? "" : k.note; *s;) {
+		size_t n = strcspn(s, "\n");
 
-			rs_str_addf(&out, "    %.*s\n", (int)n, s);
-			s += n + (s[n] == '\n');
-		}
+		rs_str_addf(&out, "    %.*s\n", (int)n, s);
+		s += n + (s[n] == '\n');
 	}
-	if (k->why && r->verdict != ENG_INCONCLUSIVE)
-		eng_fill_markdown(&out, eng_text(k->why, lang), 2, WIDTH);
-	if (r->verdict == ENG_FAIL && k->hints) {
-		unsigned shown = p->o->hints ? k->hints : 1;
+	if (k.check->why && (k.verdict == ENG_PASS || k.verdict == ENG_FAIL))
+		eng_fill_markdown(&out, eng_text(k.check->why, lang), 2, WIDTH);
+	if (k.verdict == ENG_FAIL && k.check->hints) {
+		unsigned shown = p->o->hints ? k.check->hints : 1;
 
 		for (unsigned i = 0; i < shown; i++)
-			eng_fill(&out, eng_text(&k->hint[i], lang), rs_tr(lang, N_("  hint: ")), 8, WIDTH);
-		if (shown < k->hints)
-			rs_str_addf(&out, rs_tr(lang, N_("  (%u more: --hints)\n")), k->hints - shown);
+			eng_fill(&out, eng_text(&k.check->hint[i], lang), rs_tr(lang, N_("  hint: ")), 8,
+				 WIDTH);
+		if (shown < k.check->hints)
+			rs_str_addf(&out, rs_tr(lang, N_("  (%u more: --hints)\n")),
+				    k.check->hints - shown);
 	}
 	fputs(out.p, p->c->out);
 }
@@ -199,19 +203,16 @@ static void step_heading(struct player *p, unsigned i)
 	text(p, eng_text(&st->text, p->c->lang), 0);
 }
 
-static unsigned tell_results(struct player *p, unsigned i)
+static void tell_results(struct player *p, unsigned i)
 {
-	struct eng_check_result *r;
-	unsigned n = 0;
+	const struct eng_step *st = &p->l->step[i];
 
-	if (p->l->step[i].predict)
-		tell_prediction(p, i, p->l->step[i].predict);
-	r = eng_session_results(p->s, i, &n);
-	if (n)
+	if (st->predict)
+		tell_prediction(p, i, st->predict);
+	if (st->checks)
 		fputc('\n', p->c->out);
-	for (unsigned k = 0; k < n; k++)
-		tell_check(p, &r[k]);
-	return n;
+	for (unsigned k = 0; k < st->checks; k++)
+		tell_check(p, i, k);
 }
 
 static int play_step(struct player *p, unsigned i)
@@ -231,14 +232,15 @@ static int play_step(struct player *p, unsigned i)
 		eng_cli_out(p->c, N_("\nWhat happens:\n"));
 		fflush(p->c->out);
 		eng_play_want(p->s, st);
-		if (eng_session_run(p->s, false, &err) == 0)
-			eng_session_wait(p->s);
-		else if (!eng_session_error(p->s) || !eng_session_error(p->s)->code)
+		if (eng_session_run(p->s, false, &err) < 0)
 			return eng_cli_fail(p->c, ENG_EXIT_INTERNAL, &err);
+		eng_session_wait(p->s);
 		eng_tell_finish(&p->tell);
 		tell_failure(p);
 	}
-	if (!tell_results(p, i) && eng_session_phase(p->s) == ENG_FAILED)
+	tell_results(p, i);
+	/* a step without checks that the lab could not run is no success either */
+	if (!st->checks && eng_session_phase(p->s) == ENG_FAILED)
 		p->undecided++;
 	return ENG_EXIT_OK;
 }
@@ -249,7 +251,7 @@ static int verdict(struct player *p)
 		eng_cli_out(p->c, N_("\n%u of %u points.\n"), p->points, p->max);
 	if (p->undecided)
 		return ENG_EXIT_INTERNAL;
-	return p->failed ? ENG_EXIT_FAILED : ENG_EXIT_OK;
+	return p->failed ? ENG_EXIT_FAILED : p->ungradable ? ENG_EXIT_UNGRADABLE : ENG_EXIT_OK;
 }
 
 static void note_progress(struct player *p, unsigned furthest)
@@ -343,6 +345,8 @@ int eng_play(struct eng_cli *c, const struct eng_lesson *l, const struct eng_pla
 	if (!p.s)
 		return eng_cli_fail(c, eng_cli_exit_of(&err), &err);
 	rc = o->json ? eng_play_json(c, p.s, o) : play_text(&p);
+	if (eng_session_record_error(p.s))
+		rc = eng_cli_fail(c, ENG_EXIT_INTERNAL, eng_session_record_error(p.s));
 	eng_session_free(p.s);
 	return rc;
 }

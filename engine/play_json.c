@@ -97,15 +97,13 @@ static void error(struct eng_cli *c, const struct rs_err *e)
 }
 
 struct sum {
-	unsigned points, max, failed, undecided;
+	unsigned points, max, failed, undecided, ungradable;
 };
 
 static void results(struct eng_cli *c, struct eng_session *s, unsigned i, struct sum *sum)
 {
 	const struct eng_lesson *l = eng_session_lesson(s);
 	const struct eng_prediction *p = eng_session_prediction(s, i);
-	struct eng_check_result *r;
-	unsigned n = 0;
 
 	if (l->step[i].predict && p && p->known) {
 		struct json_object *o = typed("prediction");
@@ -116,23 +114,18 @@ static void results(struct eng_cli *c, struct eng_session *s, unsigned i, struct
 		json_object_object_add(o, "answer", json_object_new_int64(p->actual));
 		emit(c, o);
 	}
-	r = eng_session_results(s, i, &n);
-	for (unsigned k = 0; k < n; k++) {
-		struct json_object *o = typed("check");
-		bool decided = r[k].verdict == ENG_PASS || r[k].verdict == ENG_FAIL;
+	for (unsigned n = 0; n < l->step[i].checks; n++) {
+		rs_cleanup(eng_grade_check_release) struct eng_grade_check k;
+		struct json_object *o;
 
-		sum->max += r[k].check->points;
-		sum->points += r[k].verdict == ENG_PASS ? r[k].points : 0;
-		sum->failed += r[k].verdict == ENG_FAIL;
-		sum->undecided += !decided;
-		json_object_object_add(o, "step", eng_json_str(l->step[i].id));
-		json_object_object_add(o, "id", eng_json_str(r[k].check->id));
-		json_object_object_add(o, "verdict", eng_json_str(eng_verdict_name(r[k].verdict)));
-		json_object_object_add(o, "points", decided ? json_object_new_int64(r[k].points) : NULL);
-		json_object_object_add(o, "max", json_object_new_int64(r[k].check->points));
-		json_object_object_add(o, "expected", eng_json_str(r[k].check->source));
-		json_object_object_add(o, "found", eng_json_strn(r[k].found.p, r[k].found.len));
-		json_object_object_add(o, "note", eng_json_strn(r[k].note.p, r[k].note.len));
+		eng_grade_check_take(&k, s, i, n);
+		sum->max += k.check->points;
+		sum->points += k.points;
+		sum->failed += k.verdict == ENG_FAIL;
+		sum->ungradable += k.verdict == ENG_UNGRADABLE;
+		sum->undecided += k.verdict == ENG_INCONCLUSIVE;
+		o = eng_grade_check_json(&k);
+		json_object_object_add(o, "type", json_object_new_string("check"));
 		emit(c, o);
 	}
 }
@@ -140,16 +133,20 @@ static void results(struct eng_cli *c, struct eng_session *s, unsigned i, struct
 static int end(struct eng_cli *c, const struct sum *sum)
 {
 	struct json_object *o = typed("end");
-	int rc = sum->undecided ? ENG_EXIT_INTERNAL : sum->failed ? ENG_EXIT_FAILED : ENG_EXIT_OK;
+	enum eng_verdict v = sum->undecided  ? ENG_INCONCLUSIVE :
+			     sum->failed     ? ENG_FAIL :
+			     sum->ungradable ? ENG_UNGRADABLE :
+					       ENG_PASS;
+	bool decided = v == ENG_PASS || v == ENG_FAIL;
 
-	json_object_object_add(o, "verdict",
-			       eng_json_str(eng_verdict_name(sum->undecided ? ENG_INCONCLUSIVE :
-							     sum->failed    ? ENG_FAIL :
-									      ENG_PASS)));
-	json_object_object_add(o, "points", sum->undecided ? NULL : json_object_new_int64(sum->points));
+	json_object_object_add(o, "verdict", eng_json_str(eng_verdict_name(v)));
+	json_object_object_add(o, "points", decided ? json_object_new_int64(sum->points) : NULL);
 	json_object_object_add(o, "max", json_object_new_int64(sum->max));
 	emit(c, o);
-	return rc;
+	return v == ENG_PASS	   ? ENG_EXIT_OK :
+	       v == ENG_FAIL	   ? ENG_EXIT_FAILED :
+	       v == ENG_UNGRADABLE ? ENG_EXIT_UNGRADABLE :
+				     ENG_EXIT_INTERNAL;
 }
 
 int eng_play_json(struct eng_cli *c, struct eng_session *s, const struct eng_play_opts *o)
