@@ -8,10 +8,6 @@
 
 #include "engine/eng.h"
 
-/* One event as a sentence without a newline, appended to out. Returns false, and adds nothing, for
- * an event that is not worth one (snapshots, output bytes: tell prints those as lines). */
-bool eng_sentence(const struct rs_event *ev, enum rs_lang lang, struct rs_str *out);
-
 #define ENG_TELL_LINES 60 /* sentences of one kind in one run; the others are counted */
 
 struct eng_tell {

@@ -1,0 +1,518 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <langinfo.h>
+#include <locale.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <curses.h>
+#include <term.h>
+
+#include "engine/base/cleanup.h"
+#include "engine/base/str.h"
+#include "tui/term.h"
+
+/* What signal handlers need. Filled before the handlers are installed, and never again
+ * while they are. */
+static struct {
+	pid_t owner;              /* forked children must not touch the terminal */
+	volatile sig_atomic_t active; /* the screen is ours: restore it */
+	struct termios before;
+	char restore[256];
+	size_t restore_len;
+	int pipe_w;
+	volatile sig_atomic_t resized, continued, suspend, end;
+} sig = { .pipe_w = -1 };
+
+#define KEYS_MAX 40
+struct tui_term {
+	int w, h;
+	bool ascii;
+	struct tui_theme theme;
+	struct termios raw;
+	struct rs_str enter, out;
+	struct tui_grid shown;    /* what is on the screen */
+	bool known;               /* ... if this says so */
+	int x, y;                 /* cursor; x -1: unknown */
+	struct tui_look look;
+	bool look_known;
+	struct tui_decoder dec;
+	struct tui_keyseq keyseq[KEYS_MAX];
+	int sig_pipe[2];
+	struct sigaction old[NSIG];
+	void *alt_stack;
+};
+
+/* ---- signals ---- */
+
+/* Async-signal-safe: write, tcsetattr and getpid only (signal-safety(7)). */
+static void restore_now(void)
+{
+	if (!sig.active || getpid() != sig.owner)
+		return;
+	sig.active = 0;
+	for (size_t done = 0; done < sig.restore_len;) {
+		ssize_t n = write(STDOUT_FILENO, sig.restore + done, sig.restore_len - done);
+		if (n <= 0)
+			break;
+		done += (size_t)n;
+	}
+	tcsetattr(STDIN_FILENO, TCSANOW, &sig.before);
+}
+
+static void die_of(int signo)
+{
+	signal(signo, SIG_DFL);
+	sigset_t one;
+	sigemptyset(&one);
+	sigaddset(&one, signo);
+	sigprocmask(SIG_UNBLOCK, &one, NULL);
+	raise(signo);
+}
+
+static void on_crash(int signo)
+{
+	if (getpid() == sig.owner) {
+		static const char said[] = "ringside: the lab crashed; the terminal was restored\r\n";
+		bool was = sig.active;
+		restore_now();
+		if (was && write(STDERR_FILENO, said, sizeof(said) - 1) < 0) {
+			/* nobody listens */
+		}
+	}
+	die_of(signo);
+}
+
+static void on_end(int signo)
+{
+	int saved = errno;
+	if (getpid() != sig.owner) {
+		die_of(signo);
+	} else if (sig.end || signo == SIGALRM) {
+		/* the second time, or the lab did not leave within two seconds */
+		restore_now();
+		die_of(sig.end ? sig.end : signo);
+	} else {
+		sig.end = signo;
+		alarm(2);
+		if (write(sig.pipe_w, "e", 1) < 0) {
+			/* the pipe is full: the reader wakes anyway */
+		}
+	}
+	errno = saved;
+}
+
+static void on_news(int signo)
+{
+	int saved = errno;
+	if (getpid() == sig.owner) {
+		if (signo == SIGWINCH)
+			sig.resized = 1;
+		else if (signo == SIGCONT)
+			sig.continued = 1;
+		else
+			sig.suspend = 1;
+		if (write(sig.pipe_w, "n", 1) < 0) {
+			/* the pipe is full: the reader wakes anyway */
+		}
+	}
+	errno = saved;
+}
+
+static const struct {
+	int signo;
+	void (*handler)(int);
+} handlers[] = {
+	{ SIGSEGV, on_crash }, { SIGBUS, on_crash },  { SIGABRT, on_crash }, { SIGFPE, on_crash },
+	{ SIGILL, on_crash },  { SIGTERM, on_end },   { SIGHUP, on_end },    { SIGINT, on_end },
+	{ SIGQUIT, on_end },   { SIGALRM, on_end },   { SIGWINCH, on_news }, { SIGCONT, on_news },
+	{ SIGTSTP, on_news },  { SIGPIPE, SIG_IGN },
+};
+#define HANDLERS (sizeof(handlers) / sizeof(handlers[0]))
+
+static void handlers_install(struct tui_term *t)
+{
+	/* a stack of its own, so that a stack overflow is survived too */
+	size_t size = 64 * 1024;
+	t->alt_stack = rs_xmalloc(size);
+	stack_t ss = { .ss_sp = t->alt_stack, .ss_size = size };
+	sigaltstack(&ss, NULL);
+	for (size_t i = 0; i < HANDLERS; i++) {
+		struct sigaction sa = { .sa_handler = handlers[i].handler };
+		sigemptyset(&sa.sa_mask);
+		sa.sa_flags = handlers[i].handler == on_crash ? (int)(SA_ONSTACK | SA_RESETHAND) :
+								SA_ONSTACK | SA_RESTART;
+		sigaction(handlers[i].signo, &sa, &t->old[handlers[i].signo]);
+	}
+}
+
+static void handlers_remove(struct tui_term *t)
+{
+	for (size_t i = 0; i < HANDLERS; i++)
+		sigaction(handlers[i].signo, &t->old[handlers[i].signo], NULL);
+	stack_t ss = { .ss_flags = SS_DISABLE };
+	sigaltstack(&ss, NULL);
+	free(t->alt_stack);
+	t->alt_stack = NULL;
+}
+
+/* ---- output ---- */
+
+static void add_cap(struct rs_str *s, const char *cap)
+{
+	if (!cap || cap == (char *)-1)
+		return;
+	/* padding "$<5>" is for real terminals of the 1970s */
+	for (const char *p = cap; *p; p++) {
+		const char *end = p[0] == '$' && p[1] == '<' ? strchr(p, '>') : NULL;
+		if (end)
+			p = end;
+		else
+			rs_str_addc(s, *p);
+	}
+}
+
+static void write_all(const char *p, size_t n)
+{
+	while (n) {
+		ssize_t k = write(STDOUT_FILENO, p, n);
+		if (k > 0) {
+			p += k;
+			n -= (size_t)k;
+		} else if (errno == EAGAIN) {
+			struct pollfd f = { STDOUT_FILENO, POLLOUT, 0 };
+			poll(&f, 1, 100);
+			if (sig.end)
+				return;
+		} else if (errno != EINTR) {
+			return; /* the terminal is gone; the keyboard will say so */
+		}
+	}
+}
+
+static void color(struct tui_term *t, int32_t c, bool fg)
+{
+	if (c < 0)
+		return;
+	if (t->theme.depth == TUI_RGB)
+		rs_str_addf(&t->out, "\033[%d;2;%d;%d;%dm", fg ? 38 : 48, c >> 16 & 255, c >> 8 & 255,
+			    c & 255);
+	else if (t->theme.depth == TUI_256)
+		rs_str_addf(&t->out, "\033[%d;5;%dm", fg ? 38 : 48, c);
+	else if (c >= 8 && max_colors < 16 && fg)
+		/* eight colours: the bright ones are bold */
+		add_cap(&t->out, enter_bold_mode), add_cap(&t->out, tparm(set_a_foreground, c - 8));
+	else
+		add_cap(&t->out, tparm(fg ? set_a_foreground : set_a_background,
+				       (long)(max_colors < 16 ? c & 7 : c)));
+}
+
+static void look(struct tui_term *t, struct tui_look l)
+{
+	if (t->look_known && t->look.fg == l.fg && t->look.bg == l.bg && t->look.attr == l.attr)
+		return;
+	bool reset = !t->look_known || t->look.attr != l.attr || (l.fg < 0 && t->look.fg >= 0) ||
+		     (l.bg < 0 && t->look.bg >= 0) || t->theme.depth == TUI_16;
+	if (reset) {
+		add_cap(&t->out, exit_attribute_mode);
+		if (l.attr & TUI_BOLD)
+			add_cap(&t->out, enter_bold_mode);
+		if (l.attr & TUI_FADED)
+			add_cap(&t->out, enter_dim_mode);
+		if (l.attr & TUI_UNDERLINE)
+			add_cap(&t->out, enter_underline_mode);
+		if (l.attr & TUI_REVERSE)
+			add_cap(&t->out, enter_reverse_mode);
+	}
+	if (reset || t->look.fg != l.fg)
+		color(t, l.fg, true);
+	if (reset || t->look.bg != l.bg)
+		color(t, l.bg, false);
+	t->look = l;
+	t->look_known = true;
+}
+
+/* Characters whose columns terminals disagree about (East Asian "ambiguous"): the cursor's
+ * place is not trusted after them. */
+static bool ambiguous(const struct tui_cell *c)
+{
+	uint32_t cp;
+	if ((unsigned char)c->ch[0] < 0x80)
+		return c->ch[1] != 0;
+	size_t n = strlen(c->ch);
+	int k = rs_utf8_decode(c->ch, n, &cp);
+	if ((size_t)k != n)
+		return true; /* combining marks */
+	return c->width == 1;
+}
+
+static bool same(const struct tui_cell *a, const struct tui_cell *b)
+{
+	return a->width == b->width && a->style == b->style && a->back == b->back &&
+	       !strcmp(a->ch, b->ch);
+}
+
+static void show_row(struct tui_term *t, const struct tui_grid *g, int y)
+{
+	for (int x = 0; x < g->w; x++) {
+		const struct tui_cell *c = tui_grid_at(g, x, y);
+		if (!c->width)
+			continue; /* came with its left half */
+		bool pair_same = c->width < 2 || x + 1 >= g->w ||
+				 same(tui_grid_at(g, x + 1, y), tui_grid_at(&t->shown, x + 1, y));
+		if (t->known && pair_same && same(c, tui_grid_at(&t->shown, x, y)))
+			continue;
+		if (t->x != x || t->y != y)
+			add_cap(&t->out, tparm(cursor_address, (long)y, (long)x));
+		look(t, tui_theme_look(&t->theme, c->style, c->back));
+		rs_str_add(&t->out, c->ch);
+		t->x = ambiguous(c) || x + c->width >= g->w ? -1 : x + c->width;
+		t->y = y;
+	}
+}
+
+void tui_term_show(struct tui_term *t, const struct tui_grid *g)
+{
+	rs_str_clear(&t->out);
+	if (t->shown.w != g->w || t->shown.h != g->h) {
+		tui_grid_resize(&t->shown, g->w, g->h);
+		t->known = false;
+	}
+	if (!t->known) {
+		t->look_known = false;
+		look(t, tui_theme_look(&t->theme, TUI_S_TEXT, TUI_B_BASE));
+		add_cap(&t->out, clear_screen);
+		t->x = -1;
+	}
+	for (int y = 0; y < g->h; y++)
+		show_row(t, g, y);
+	memcpy(t->shown.cell, g->cell, sizeof(*g->cell) * (size_t)g->w * (size_t)g->h);
+	t->known = true;
+	if (t->out.len)
+		write_all(t->out.p, t->out.len);
+}
+
+void tui_term_forget(struct tui_term *t)
+{
+	t->known = false;
+	t->x = -1;
+}
+
+/* ---- entering and leaving ---- */
+
+static void size_read(struct tui_term *t)
+{
+	struct winsize ws;
+	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws) == 0 && ws.ws_col && ws.ws_row) {
+		t->w = ws.ws_col;
+		t->h = ws.ws_row;
+	} else {
+		t->w = columns > 0 ? columns : 80;
+		t->h = lines > 0 ? lines : 24;
+	}
+}
+
+void tui_term_enter(struct tui_term *t)
+{
+	tcgetattr(STDIN_FILENO, &sig.before);
+	t->raw = sig.before;
+	t->raw.c_iflag &= ~(tcflag_t)(ICRNL | INLCR | IGNCR | IXON | IXOFF | ISTRIP | BRKINT);
+	t->raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO | ECHONL | ISIG | IEXTEN);
+	t->raw.c_cc[VMIN] = 1;
+	t->raw.c_cc[VTIME] = 0;
+	sig.active = 1;
+	tcsetattr(STDIN_FILENO, TCSADRAIN, &t->raw);
+	write_all(t->enter.p, t->enter.len);
+	size_read(t);
+	tui_term_forget(t);
+}
+
+void tui_term_leave(struct tui_term *t)
+{
+	(void)t;
+	restore_now();
+}
+
+void tui_term_suspend(struct tui_term *t)
+{
+	tui_term_leave(t);
+	struct sigaction dfl = { .sa_handler = SIG_DFL }, mine;
+	sigaction(SIGTSTP, &dfl, &mine);
+	raise(SIGTSTP); /* stands still here until SIGCONT */
+	sigaction(SIGTSTP, &mine, NULL);
+	sig.suspend = sig.continued = 0;
+	tui_term_enter(t);
+}
+
+static void keys_learn(struct tui_term *t)
+{
+	const struct tui_keyseq all[] = {
+		{ key_up, TUI_K_UP },       { key_down, TUI_K_DOWN },   { key_left, TUI_K_LEFT },
+		{ key_right, TUI_K_RIGHT }, { key_home, TUI_K_HOME },   { key_end, TUI_K_END },
+		{ key_ppage, TUI_K_PGUP },  { key_npage, TUI_K_PGDN },  { key_dc, TUI_K_DELETE },
+		{ key_ic, TUI_K_INSERT },   { key_btab, TUI_K_BACKTAB }, { key_enter, TUI_K_ENTER },
+		{ key_f1, TUI_K_F1 },       { key_f2, TUI_K_F1 + 1 },   { key_f3, TUI_K_F1 + 2 },
+		{ key_f4, TUI_K_F1 + 3 },   { key_f5, TUI_K_F1 + 4 },
+	};
+	int n = 0;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]) && n < KEYS_MAX - 1; i++)
+		if (all[i].seq && all[i].seq != (char *)-1)
+			t->keyseq[n++] = all[i];
+	t->dec.seq = t->keyseq;
+}
+
+static bool only_ascii(void)
+{
+	const char *force = getenv("RINGSIDE_ASCII"), *name = getenv("TERM");
+	if (force && *force)
+		return *force != '0';
+	setlocale(LC_CTYPE, "");
+	if (strcmp(nl_langinfo(CODESET), "UTF-8"))
+		return true;
+	/* the kernel's console has a font of 512 characters */
+	return name && (!strcmp(name, "linux") || !strncmp(name, "vt", 2));
+}
+
+static void leave_atexit(void)
+{
+	restore_now();
+}
+
+struct tui_term *tui_term_open(struct rs_err *err)
+{
+	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
+		rs_err_set(err, -ENOTTY, N_("the lab needs a terminal; \"ringside run --plain LESSON\" does without"));
+		return NULL;
+	}
+	int status = 0;
+	if (setupterm(NULL, STDOUT_FILENO, &status) == ERR || !cursor_address || !clear_screen) {
+		const char *name = getenv("TERM");
+		rs_err_set(err, -ENODEV,
+			   N_("the terminal \"%s\" cannot position its cursor, so the lab cannot be drawn there; \"ringside run --plain LESSON\" does without"),
+			   name ? name : "");
+		return NULL;
+	}
+	struct tui_term *t = rs_xcalloc(1, sizeof(*t));
+	t->enter = t->out = (struct rs_str)RS_STR_INIT;
+	if (pipe2(t->sig_pipe, O_CLOEXEC | O_NONBLOCK) < 0) {
+		rs_err_errno(err, errno, N_("cannot make a pipe"));
+		free(t);
+		return NULL;
+	}
+	t->ascii = only_ascii();
+	t->theme = tui_theme_from_env(max_colors);
+	keys_learn(t);
+	tui_grid_init(&t->shown, 1, 1, false);
+
+	/* private modes are xterm's (ctlseqs): 7 wrap, 1000 and 1006 mouse, 2004 bracketed paste */
+	bool ansi = !strncmp(cursor_address, "\033[", 2);
+	add_cap(&t->enter, enter_ca_mode);
+	add_cap(&t->enter, keypad_xmit);
+	add_cap(&t->enter, cursor_invisible);
+	add_cap(&t->enter, exit_am_mode);
+	if (ansi)
+		rs_str_add(&t->enter, "\033[?1000h\033[?1006h\033[?2004h");
+	const char *theme = getenv("RINGSIDE_THEME");
+	if (ansi && t->theme.depth >= TUI_256 && !(theme && *theme))
+		rs_str_add(&t->enter, "\033]11;?\033\\"); /* dark or light? The answer is an input */
+
+	rs_auto_str back = RS_STR_INIT;
+	if (ansi)
+		rs_str_add(&back, "\033[?2004l\033[?1006l\033[?1000l");
+	add_cap(&back, enter_am_mode);
+	add_cap(&back, exit_attribute_mode);
+	add_cap(&back, cursor_normal);
+	add_cap(&back, keypad_local);
+	add_cap(&back, exit_ca_mode);
+	memset(&sig, 0, sizeof(sig));
+	sig.restore_len = back.len < sizeof(sig.restore) ? back.len : sizeof(sig.restore);
+	memcpy(sig.restore, back.p, sig.restore_len);
+	sig.owner = getpid();
+	sig.pipe_w = t->sig_pipe[1];
+	static bool once;
+	if (!once)
+		atexit(leave_atexit), once = true;
+	handlers_install(t);
+	tui_term_enter(t);
+	return t;
+}
+
+void tui_term_close(struct tui_term *t)
+{
+	if (!t)
+		return;
+	restore_now();
+	handlers_remove(t);
+	alarm(0);
+	sig.pipe_w = -1;
+	close(t->sig_pipe[0]);
+	close(t->sig_pipe[1]);
+	rs_str_release(&t->enter);
+	rs_str_release(&t->out);
+	tui_grid_release(&t->shown);
+	del_curterm(cur_term);
+	free(t);
+}
+
+/* ---- input ---- */
+
+void tui_term_size(const struct tui_term *t, int *w, int *h)
+{
+	*w = t->w;
+	*h = t->h;
+}
+
+bool tui_term_ascii(const struct tui_term *t)
+{
+	return t->ascii;
+}
+
+struct tui_theme *tui_term_theme(struct tui_term *t)
+{
+	return &t->theme;
+}
+
+void tui_term_fds(const struct tui_term *t, int *keyboard, int *signals)
+{
+	*keyboard = STDIN_FILENO;
+	*signals = t->sig_pipe[0];
+}
+
+bool tui_term_read(struct tui_term *t)
+{
+	char buf[256];
+	size_t room = tui_decoder_room(&t->dec);
+	ssize_t n = read(STDIN_FILENO, buf, room < sizeof(buf) ? room : sizeof(buf));
+	if (n > 0)
+		tui_decoder_feed(&t->dec, buf, (size_t)n);
+	return n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN));
+}
+
+bool tui_term_next(struct tui_term *t, bool flush, struct tui_input *in)
+{
+	return tui_decoder_next(&t->dec, flush, in);
+}
+
+bool tui_term_pending(const struct tui_term *t)
+{
+	return tui_decoder_pending(&t->dec);
+}
+
+struct tui_term_news tui_term_news(struct tui_term *t)
+{
+	char sink[64];
+	while (read(t->sig_pipe[0], sink, sizeof(sink)) > 0)
+		;
+	struct tui_term_news n = { .resized = sig.resized, .continued = sig.continued,
+				   .suspend = sig.suspend, .end = sig.end };
+	sig.resized = sig.continued = sig.suspend = 0;
+	if (n.resized || n.continued)
+		size_read(t);
+	return n;
+}
