@@ -60,6 +60,7 @@ const char *eng_text(const struct eng_text *t, enum rs_lang lang);
 struct eng_strings {
 	char **v;
 	unsigned n;
+	int line, col; /* of the list in lesson.yaml; 0 when it is not there */
 };
 
 struct eng_expr; /* a parsed check expression */
@@ -90,6 +91,11 @@ struct eng_task {
 };
 
 struct eng_run;            /* what to run: kinds.h */
+/* Name of its kind ("vm"); the workspace file it builds or loads; where the memory pane opens (a
+ * guest-physical address). run may be NULL: "", "", 0. */
+const char *eng_run_kind(const struct eng_run *run);
+const char *eng_run_source(const struct eng_run *run);
+uint64_t eng_run_memory_view(const struct eng_run *run);
 
 struct eng_step {
 	char *id;
@@ -140,6 +146,8 @@ struct eng_lesson *eng_lesson_load(const char *path, struct rs_err *err);
 struct eng_lesson *eng_lesson_parse(const char *yaml, size_t n, const char *name, const char *dir,
 				    struct rs_err *err);
 void eng_lesson_free(struct eng_lesson *l);
+/* The JSON schema (draft 2020-12) of lesson.yaml, made from the table that the loader uses. */
+void eng_schema_json(struct rs_str *out);
 
 /* All lessons of a labs folder, by number. A folder that fails to load is reported through `bad`
  * (may be NULL) and left out. */
@@ -152,12 +160,18 @@ int eng_catalog_load(struct eng_catalog *c, const char *labs_dir,
 void eng_catalog_release(struct eng_catalog *c);
 /* By number "202", id, alias, or folder name; a near miss is named in err (-ENOENT). */
 struct eng_lesson *eng_catalog_find(const struct eng_catalog *c, const char *name, struct rs_err *err);
+/* What lessons mean for each other: prerequisites exist and form no circle, ids, aliases and numbers
+ * are used once. Each mistake goes to `bad`. Returns how many there are. */
+unsigned eng_catalog_check(const struct eng_catalog *c, void (*bad)(void *arg, const struct rs_err *e),
+			   void *arg);
 /* Where lessons are: $RINGSIDE_LABS, labs/ beside the build folder, or the installed place
  * (PREFIX/share/ringside/labs). The caller frees; NULL and err when there is none. */
 char *eng_labs_dir(struct rs_err *err);
 /* Can this machine run the lesson? 0, or negative with one sentence in err that says what is
  * missing and how to get it. `engine` NULL: any that the lesson claims. */
 int eng_lesson_runnable(const struct eng_lesson *l, const char *engine, struct rs_err *err);
+/* The same of one ability that `requires:` may name (abilities.def). */
+int eng_ability(const char *name, struct rs_err *err);
 
 /* ---- evidence: what a run left behind ---- */
 
@@ -201,13 +215,25 @@ void eng_expr_free(struct eng_expr *x);
 enum eng_type eng_expr_type(const struct eng_expr *x);
 /* Marks the kinds that the expression looks at. */
 void eng_expr_kinds(const struct eng_expr *x, bool want[RS_KIND_COUNT]);
-/* Evaluates. 0, or negative with err (division by zero, a file that is missing). `note` (may be
- * NULL) receives, a line each, the sub-values and the events that decided the result:
+/* Evaluates. 0, or negative with err: -ENODATA when the run does not have what the expression asks
+ * for (no such event, a file that is missing, text that is no number, division by zero): the check
+ * fails with that sentence; anything else: it could not be decided. `note` (may be NULL) receives, a line each, the sub-values and the events that decided the result:
  *   count(cpu.ring where to == 0) = 2
  *     #14  cpu.ring from=3 to=0 via=int rip=0x10040
  */
 int eng_expr_eval(const struct eng_expr *x, const struct eng_evidence *e, struct eng_value *out,
 		  struct rs_str *note, struct rs_err *err);
+/* For a check that failed, in short: `wanted` gets the part of the expression that is false (of
+ * conditions joined with `and` the first one), `found` the value of its left side: "2" where
+ * "count(...) == 3" was wanted. Texts are added; wanted may be NULL. Errors as eng_expr_eval. */
+int eng_expr_found(const struct eng_expr *x, const struct eng_evidence *e, struct rs_str *found,
+		   struct rs_str *wanted, struct rs_err *err);
+/* The functions of the check language, for the reference page: rows until name is NULL. */
+struct eng_func_doc {
+	const char *name, *args;   /* "count", "SELECT" */
+	const char *sentence;      /* translation key */
+};
+const struct eng_func_doc *eng_func_docs(void);
 
 /* ---- sessions: one lesson being worked on, or a recording of one ---- */
 
@@ -233,6 +259,7 @@ struct eng_check_result {
 	enum eng_verdict verdict;
 	unsigned points;       /* earned */
 	struct rs_str found;   /* the value found / why not, formatted */
+	struct rs_err why;     /* code != 0: why there is no value, in every language */
 	struct rs_str note;    /* sub-values and deciding events */
 	unsigned hints_shown;
 };
@@ -269,6 +296,8 @@ unsigned eng_session_step(const struct eng_session *s);
 int eng_session_goto(struct eng_session *s, unsigned step, struct rs_err *err);
 enum eng_phase eng_session_phase(const struct eng_session *s);
 const struct rs_err *eng_session_error(const struct eng_session *s);   /* phase FAILED */
+/* Why a recording is not written any more (a full disk); NULL while all is well. */
+const struct rs_err *eng_session_record_error(const struct eng_session *s);
 const struct eng_evidence *eng_session_evidence(const struct eng_session *s, unsigned step);
 struct rs_counters eng_session_counters(const struct eng_session *s);  /* right now */
 /* Results of one step's checks, in the lesson's order. */

@@ -1,0 +1,161 @@
+/* The table of lesson keys. schema_check.c reads it to check a tree, schema_json.c to print it. */
+#include "engine/schema.h"
+
+#include "engine/kinds.h"
+
+static const char *const schema_names[] = { "ringside/lesson/v1", NULL };
+
+static const char *const *schema_words(void)
+{
+	return schema_names;
+}
+
+static const char *const *entry_names(void)
+{
+	static const char *const names[] = { "real16", "prot32", "long64", NULL }; /* vmm_entry_name */
+
+	return names;
+}
+
+static const char *const *trace_names(void)
+{
+	static const char *const names[] = { "exits", "rings", "steps", NULL }; /* enum vmm_trace */
+
+	return names;
+}
+
+const char *const *eng_engine_names(void)
+{
+	static const char *const names[] = { "kvm", "soft", NULL };
+
+	return names;
+}
+
+const char *const *eng_track_names(void)
+{
+	static const char *const names[] = {
+#define ENG_TRACK(id, title) #id,
+#include "engine/tracks.def"
+		NULL
+	};
+
+	return names;
+}
+
+const char *const *eng_view_names(void)
+{
+	static const char *const names[] = {
+#define ENG_VIEW(id, title, sentence) #id,
+#include "engine/views.def"
+		NULL
+	};
+
+	return names;
+}
+
+#define SECOND 1000000000ull
+#define REQUIRED true
+#define OPTIONAL false
+
+const struct eng_key eng_keys[] = {
+	{ "lesson", "schema", ENG_K_SCHEMA, REQUIRED, NULL, schema_words, 0, 0,
+	  N_("The format of this file: ringside/lesson/v1.") },
+	{ "lesson", "id", ENG_K_ID, REQUIRED, NULL, NULL, 0, 0,
+	  N_("The lesson's name: lower-case words and hyphens. It never changes.") },
+	{ "lesson", "aliases", ENG_K_IDS, OPTIONAL, NULL, NULL, 0, 0,
+	  N_("Ids that the lesson had before.") },
+	{ "lesson", "title", ENG_K_TEXT, REQUIRED, NULL, NULL, 0, 0,
+	  N_("The title, in every language.") },
+	{ "lesson", "summary", ENG_K_TEXT, REQUIRED, NULL, NULL, 0, 0,
+	  N_("One sentence for the lesson list, in every language.") },
+	{ "lesson", "track", ENG_K_NAME, REQUIRED, NULL, eng_track_names, 0, 0,
+	  N_("The track that the lesson belongs to.") },
+	{ "lesson", "minutes", ENG_K_INT, REQUIRED, NULL, NULL, 1, 240,
+	  N_("How long a student needs.") },
+	{ "lesson", "concepts", ENG_K_IDS, OPTIONAL, NULL, NULL, 0, 0,
+	  N_("What the lesson teaches, as words to search for.") },
+	{ "lesson", "prerequisites", ENG_K_IDS, OPTIONAL, NULL, NULL, 0, 0,
+	  N_("Ids of lessons that come before.") },
+	{ "lesson", "requires", ENG_K_NAMES, OPTIONAL, NULL, eng_ability_names, 0, 0,
+	  N_("What the machine must be able to do.") },
+	{ "lesson", "engines", ENG_K_NAMES, OPTIONAL, NULL, eng_engine_names, 1, 0,
+	  N_("CPU engines that the lesson runs on; all of them when the key is missing.") },
+	{ "lesson", "files", ENG_K_MAP, OPTIONAL, "files", NULL, 0, 0,
+	  N_("The files that come with the lesson.") },
+	{ "lesson", "steps", ENG_K_MAPS, REQUIRED, "step", NULL, 1, 64,
+	  N_("The steps, in order.") },
+
+	{ "files", "starter", ENG_K_FILES, OPTIONAL, NULL, NULL, 0, 0,
+	  N_("Files that are copied into the student's workspace, for the student to change.") },
+	{ "files", "readonly", ENG_K_FILES, OPTIONAL, NULL, NULL, 0, 0,
+	  N_("Files that are copied too, and restored before every run.") },
+	{ "files", "solution", ENG_K_FILES, OPTIONAL, NULL, NULL, 0, 0,
+	  N_("Files in solution/ that earn every point.") },
+
+	{ "step", "id", ENG_K_ID, REQUIRED, NULL, NULL, 0, 0,
+	  N_("The step's name within the lesson.") },
+	{ "step", "text", ENG_K_TEXT, REQUIRED, NULL, NULL, 0, 0,
+	  N_("What the student reads: paragraphs, lists, `code`, **bold** and fences.") },
+	{ "step", "run", ENG_K_RUN, OPTIONAL, NULL, NULL, 0, 0,
+	  N_("What to run; when the key is missing, what the step before runs.") },
+	{ "step", "views", ENG_K_NAMES, OPTIONAL, NULL, eng_view_names, 1, 0,
+	  N_("The panes to show; when the key is missing, those of the step before.") },
+	{ "step", "predict", ENG_K_MAP, OPTIONAL, "predict", NULL, 0, 0,
+	  N_("A question that the student answers before the run.") },
+	{ "step", "task", ENG_K_MAP, OPTIONAL, "task", NULL, 0, 0,
+	  N_("What the student is to change.") },
+	{ "step", "checks", ENG_K_MAPS, OPTIONAL, "check", NULL, 1, 32,
+	  N_("What must hold when the run has ended.") },
+	{ "step", "timeout", ENG_K_DURATION, OPTIONAL, NULL, NULL, SECOND / 10, 600 * SECOND,
+	  N_("How long build and run may take; 10s when the key is missing.") },
+
+	{ "predict", "ask", ENG_K_TEXT, REQUIRED, NULL, NULL, 0, 0,
+	  N_("The question, in every language.") },
+	{ "predict", "answer", ENG_K_EXPR, REQUIRED, NULL, NULL, 0, 0,
+	  N_("The answer as a number, computed from the run; with choices the index of the right one, from 0.") },
+	{ "predict", "choices", ENG_K_TEXTS, OPTIONAL, NULL, NULL, 2, 9,
+	  N_("Answers to choose from.") },
+
+	{ "task", "edit", ENG_K_FILE, REQUIRED, NULL, NULL, 0, 0,
+	  N_("The starter file that the student changes.") },
+
+	{ "check", "id", ENG_K_ID, REQUIRED, NULL, NULL, 0, 0,
+	  N_("The check's name within the lesson; a folder in wrong/ that must fail it has this name.") },
+	{ "check", "points", ENG_K_INT, OPTIONAL, NULL, NULL, 1, 100,
+	  N_("What it is worth; 1 when the key is missing.") },
+	{ "check", "expect", ENG_K_EXPR, REQUIRED, NULL, NULL, 0, 0,
+	  N_("The condition that must hold, an expression over the run.") },
+	{ "check", "why", ENG_K_TEXT, OPTIONAL, NULL, NULL, 0, 0,
+	  N_("What this check proves, in every language.") },
+	{ "check", "hint", ENG_K_TEXTS, OPTIONAL, NULL, NULL, 1, 9,
+	  N_("Hints, from gentle to plain, shown one by one while the check fails.") },
+
+	{ "vm", "source", ENG_K_FILE, OPTIONAL, NULL, NULL, 0, 0,
+	  N_("The file of the workspace to assemble and link.") },
+	{ "vm", "image", ENG_K_FILE, OPTIONAL, NULL, NULL, 0, 0,
+	  N_("A flat binary or an ELF file of the workspace, instead of source.") },
+	{ "vm", "entry", ENG_K_NAME, OPTIONAL, NULL, entry_names, 0, 0,
+	  N_("The CPU's mode at the first instruction; long64 when the key is missing.") },
+	{ "vm", "memory", ENG_K_SIZE, OPTIONAL, NULL, NULL, VMM_MEMORY_MIN, VMM_MEMORY_MAX,
+	  N_("How much memory the machine has, a multiple of 4K; 4M when the key is missing.") },
+	{ "vm", "load", ENG_K_ADDR, OPTIONAL, NULL, NULL, 0, VMM_MEMORY_MAX - 1,
+	  N_("Where a flat binary goes and a source is linked; 0x10000 when the key is missing.") },
+	{ "vm", "holes", ENG_K_MAPS, OPTIONAL, "hole", NULL, 1, VMM_HOLES_MAX,
+	  N_("Ranges without memory: accesses leave the guest.") },
+	{ "vm", "tables", ENG_K_BOOL, OPTIONAL, NULL, NULL, 0, 0,
+	  N_("The monitor makes GDT, IDT and TSS; true when the key is missing.") },
+	{ "vm", "user-pages", ENG_K_BOOL, OPTIONAL, NULL, NULL, 0, 0,
+	  N_("In long64, ring 3 may use the pages; true when the key is missing.") },
+	{ "vm", "trace", ENG_K_NAME, OPTIONAL, NULL, trace_names, 0, 0,
+	  N_("What is followed: exits, rings or steps; rings when the key is missing.") },
+	{ "vm", "input", ENG_K_STRING, OPTIONAL, NULL, NULL, 0, 0,
+	  N_("Bytes that wait in the serial port.") },
+	{ "vm", "memory-view", ENG_K_ADDR, OPTIONAL, NULL, NULL, 0, UINT64_MAX,
+	  N_("The address that the memory pane shows first.") },
+
+	{ "hole", "at", ENG_K_ADDR, REQUIRED, NULL, NULL, 0, VMM_MEMORY_MAX - 1,
+	  N_("The first address of the hole, a multiple of 4K.") },
+	{ "hole", "size", ENG_K_SIZE, REQUIRED, NULL, NULL, 4096, VMM_MEMORY_MAX,
+	  N_("Bytes of the hole, a multiple of 4K.") },
+	{ 0 }
+};
