@@ -318,6 +318,42 @@ static int set_cpuid(struct vmm_machine *m, struct kvm_cpu *c, struct rs_err *er
 	return 0;
 }
 
+/* -- kicks -- */
+
+/* A real-time signal that nobody else uses: its only effect is that KVM_RUN returns. */
+static int kick_signal(void)
+{
+	return SIGRTMIN + 5;
+}
+
+static void on_kick(int sig)
+{
+	(void)sig;
+}
+
+/* Before the seal: what lets the signal through, in the way this KVM understands. */
+static int prepare_kick(struct vmm_machine *m, struct kvm_cpu *c, struct rs_err *err)
+{
+	struct sigaction sa = { .sa_handler = on_kick };
+	struct {
+		struct kvm_signal_mask head;
+		uint64_t bits;
+	} mask = { .head.len = 8 };
+	long r;
+
+	sigemptyset(&sa.sa_mask);
+	if (sigaction(kick_signal(), &sa, NULL) < 0)
+		return rs_err_errno(err, errno, N_("no signal handler for the virtual CPU's thread"));
+	if (c->vm->immediate_exit)
+		return 0;
+	/* 4.21: blocked outside KVM_RUN, open inside, so a signal that comes too early is not lost. */
+	r = call(m, RS_CALL_OTHER, RS_FD_VCPU, c->fd, KVM_SET_SIGNAL_MASK, (unsigned long)&mask,
+		 "KVM_SET_SIGNAL_MASK none blocked");
+	if (r < 0)
+		return rs_err_errno(err, (int)-r, N_("KVM cannot be interrupted by a signal"));
+	return 0;
+}
+
 static int kvm_vcpu_new(struct vmm_machine *m, unsigned index, struct rs_err *err)
 {
 	struct vmm_vcpu *v = &m->vcpu;
@@ -352,7 +388,7 @@ static int kvm_vcpu_new(struct vmm_machine *m, unsigned index, struct rs_err *er
 		return e;
 	if (k->sync)
 		c->run->kvm_valid_regs = SYNC_WANT;
-	return 0;
+	return prepare_kick(m, c, err);
 }
 
 /* -- registers -- */
@@ -604,44 +640,15 @@ static int kvm_set_debug(struct vmm_vcpu *v, bool step, const uint64_t *bp, unsi
 
 /* -- running -- */
 
-/* A real-time signal that nobody else uses: its only effect is that KVM_RUN returns. */
-static int kick_signal(void)
+/* Once, in the vCPU's thread. */
+static void prepare_thread(struct kvm_cpu *c)
 {
-	return SIGRTMIN + 5;
-}
-
-static void on_kick(int sig)
-{
-	(void)sig;
-}
-
-/* Once a vCPU thread: lets the signal through in the way this KVM understands. */
-static int prepare_thread(struct vmm_vcpu *v, struct rs_err *err)
-{
-	struct kvm_cpu *c = cpu_of(v);
-	struct sigaction sa = { .sa_handler = on_kick };
 	sigset_t set;
 
 	c->have_thread = true;
-	sigemptyset(&sa.sa_mask);
-	sigaction(kick_signal(), &sa, NULL);
 	sigemptyset(&set);
 	sigaddset(&set, kick_signal());
-	if (c->vm->immediate_exit) {
-		pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-		return 0;
-	}
-	/* 4.21: blocked outside, open inside, so a signal that comes too early is not lost. */
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
-	struct {
-		struct kvm_signal_mask head;
-		uint64_t bits;
-	} mask = { .head.len = 8 };
-	long r = quiet(v, KVM_SET_SIGNAL_MASK, &mask);
-
-	if (r < 0)
-		return rs_err_errno(err, (int)-r, N_("KVM cannot be interrupted by a signal"));
-	return 0;
+	pthread_sigmask(c->vm->immediate_exit ? SIG_UNBLOCK : SIG_BLOCK, &set, NULL);
 }
 
 static void kvm_kick(struct vmm_vcpu *v)
@@ -708,16 +715,16 @@ static void translate(struct kvm_run *run, struct vmm_exit *x)
 	}
 }
 
+/* A blocked signal is still pending: let it come, once. */
 static int interrupted(struct kvm_cpu *c)
 {
 	if (!c->vm->immediate_exit) {
-		struct timespec none = { 0 };
 		sigset_t set;
 
 		sigemptyset(&set);
 		sigaddset(&set, kick_signal());
-		while (sigtimedwait(&set, NULL, &none) > 0)
-			;
+		pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+		pthread_sigmask(SIG_BLOCK, &set, NULL);
 	}
 	return -EINTR;
 }
@@ -729,11 +736,8 @@ static int kvm_run_vcpu(struct vmm_vcpu *v, struct vmm_exit *x, struct rs_err *e
 	uint64_t t = 0;
 	int r, e;
 
-	if (__builtin_expect(!c->have_thread, 0)) {
-		e = prepare_thread(v, err);
-		if (e < 0)
-			return e;
-	}
+	if (__builtin_expect(!c->have_thread, 0))
+		prepare_thread(c);
 	if (__builtin_expect(c->dirty_regs || c->dirty_sregs, 0)) {
 		e = flush_state(v, false, err);
 		if (e < 0)
