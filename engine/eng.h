@@ -296,7 +296,8 @@ unsigned eng_session_step(const struct eng_session *s);
 int eng_session_goto(struct eng_session *s, unsigned step, struct rs_err *err);
 enum eng_phase eng_session_phase(const struct eng_session *s);
 const struct rs_err *eng_session_error(const struct eng_session *s);   /* phase FAILED */
-/* Why a recording is not written any more (a full disk); NULL while all is well. */
+/* What is wrong with the recording: it cannot be written any further (a full disk), or the one that
+ * is played was cut off. NULL: all is well. */
 const struct rs_err *eng_session_record_error(const struct eng_session *s);
 const struct eng_evidence *eng_session_evidence(const struct eng_session *s, unsigned step);
 struct rs_counters eng_session_counters(const struct eng_session *s);  /* right now */
