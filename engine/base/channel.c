@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -31,6 +32,7 @@ struct rs_channel {
 	uint64_t head;      /* position of the next event to take */
 	uint64_t end;       /* producer dead: no event at or behind this position */
 	bool dead, corrupt;
+	bool membarrier;    /* producers rely on our fence, see shm.h */
 	bool armed;         /* announced sleep: the wake fd may hold a wake-up */
 	uint64_t skipped;   /* events lost on our side: uncommitted, or rejected */
 	struct rs_clock clock;
@@ -43,6 +45,16 @@ static int make_memfd(void)
 	if (fd < 0 && errno == EINVAL)
 		fd = memfd_create("ringside-events", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	return fd;
+}
+
+/* Linux 4.16; a container's seccomp filter may forbid it. */
+static bool membarrier_works(void)
+{
+	long can = syscall(SYS_membarrier, MEMBARRIER_CMD_QUERY, 0, 0);
+	long need = MEMBARRIER_CMD_GLOBAL_EXPEDITED | MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED;
+
+	return can >= 0 && (can & need) == need &&
+	       syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0) == 0;
 }
 
 struct rs_channel *rs_channel_new(unsigned slots, enum rs_full full, struct rs_err *err)
@@ -79,6 +91,8 @@ struct rs_channel *rs_channel_new(unsigned slots, enum rs_full full, struct rs_e
 	shm->block = full;
 	rs_clock_start(&ch->clock, rs_stamp_choose());
 	shm->stamp = ch->clock.stamp;
+	ch->membarrier = membarrier_works();
+	atomic_init(&shm->fence, !ch->membarrier);
 	for (unsigned i = 0; i < slots; i++)
 		atomic_init(&shm->slot[i].seq, i);
 	for (unsigned k = 0; k < RS_KIND_COUNT; k++)
@@ -155,7 +169,7 @@ static bool group_value_ok(enum rs_unit unit, uint64_t value)
 	}
 }
 
-static bool record_ok(struct rs_event *ev)
+bool rs_event_check(struct rs_event *ev)
 {
 	const struct rs_kind_info *info = rs_kind_info(ev->kind);
 
@@ -238,7 +252,7 @@ unsigned rs_channel_read(struct rs_channel *ch, struct rs_event *out, unsigned n
 
 			memcpy(ev, slot, sizeof(*ev));
 			ev->seq = ch->head + 1;
-			if (record_ok(ev)) {
+			if (rs_event_check(ev)) {
 				ev->time = rs_clock_ns(&ch->clock, ev->time);
 				got++;
 			} else {
@@ -267,6 +281,13 @@ bool rs_channel_sleep(struct rs_channel *ch)
 	atomic_store_explicit(&ch->shm->sleeping, 1, memory_order_seq_cst);
 	atomic_thread_fence(memory_order_seq_cst);
 	ch->armed = true;
+	if (ch->membarrier && syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0) < 0) {
+		/* it worked before: a filter was put on us since. Producers fence from now on; one
+		 * that is emitting right now may not have seen it, so this once stay awake. */
+		ch->membarrier = false;
+		atomic_store_explicit(&ch->shm->fence, 1, memory_order_seq_cst);
+		return false;
+	}
 	return look(ch, slot_at_head(ch)) == TURN_NOTHING;
 }
 

@@ -58,7 +58,8 @@ void rs_channel_want(struct rs_channel *ch, enum rs_kind kind, bool on);
 /* Takes up to n events, oldest first. Returns how many. Also drains the wake fd. */
 unsigned rs_channel_read(struct rs_channel *ch, struct rs_event *out, unsigned n);
 /* Announces that the consumer will poll. Returns false when events are already there
- * (do not sleep). */
+ * (do not sleep). Each sleep costs the producer of the next event a system call: a consumer that
+ * has just taken events should look again a few ms later, and sleep when it finds none. */
 bool rs_channel_sleep(struct rs_channel *ch);
 void rs_channel_counters(const struct rs_channel *ch, struct rs_counters *out);
 /* Events dropped so far because the ring was full (0 in blocking mode). */

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <linux/futex.h>
+#include <linux/membarrier.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -34,6 +35,9 @@ int rs_emitter_open(struct rs_emitter *em, int channel_fd, int wake_fd, struct r
 		munmap(shm, size);
 		return rs_err_set(err, -EPROTO, "the event channel belongs to another version of the lab");
 	}
+	/* Without a registration the consumer's membarrier does not reach this process. */
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0) < 0)
+		atomic_store_explicit(&shm->fence, 1, memory_order_seq_cst);
 	em->shm = shm;
 	em->counters = shm->counters;
 	em->wanted = shm->wanted;
@@ -128,9 +132,13 @@ static inline void emit(struct rs_emitter *em, enum rs_kind kind, enum rs_source
 	memset(slot->text, 0, sizeof(slot->text));
 	if (n)
 		memcpy(slot->text, data, n);
-	/* Commit, full fence, look for a sleeper: see shm.h. An exchange is both on x86. */
-	atomic_exchange_explicit(&slot->seq, pos + 1, memory_order_seq_cst);
-	if (__builtin_expect(atomic_load_explicit(&shm->sleeping, memory_order_seq_cst), 0))
+	atomic_store_explicit(&slot->seq, pos + 1, memory_order_release);
+	/* Commit, fence, look for a sleeper: see shm.h. */
+	if (__builtin_expect(atomic_load_explicit(&shm->fence, memory_order_relaxed), 0))
+		atomic_thread_fence(memory_order_seq_cst);
+	else
+		atomic_signal_fence(memory_order_seq_cst);
+	if (__builtin_expect(atomic_load_explicit(&shm->sleeping, memory_order_relaxed), 0))
 		wake(em);
 }
 

@@ -10,7 +10,9 @@
  *
  * Waking a sleeper, either way, is the same handshake: the sleeper announces itself, then looks
  * once more; the other side makes its change visible, then looks for an announcement. A full
- * fence between the two steps on each side makes it impossible that both miss each other.
+ * fence between the two steps on each side makes it impossible that both miss each other. Events
+ * are many and sleeps are few, so where the kernel offers it the consumer pays for both fences
+ * when it goes to sleep: membarrier(2) makes each producer's thread execute one.
  */
 #ifndef RS_BASE_SHM_H
 #define RS_BASE_SHM_H
@@ -41,6 +43,7 @@ struct rs_channel_shm {
 	uint32_t slots;        /* a power of two */
 	uint32_t block;        /* enum rs_full */
 	uint32_t stamp;        /* enum rs_stamp */
+	_Atomic uint32_t fence;  /* producers fence for themselves: no membarrier here, or not theirs */
 	/* written by the consumer */
 	_Alignas(RS_CACHE_LINE) _Atomic uint64_t wanted[4];
 	_Atomic uint32_t sleeping;   /* the consumer will poll; whoever takes it to 0 wakes */
