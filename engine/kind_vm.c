@@ -70,6 +70,7 @@ int eng_vm_parse(const struct eng_node *node, const char *file, struct eng_run *
 	const struct eng_node *image = eng_node_get(node, "image", NULL);
 	const struct eng_node *entry = eng_node_get(node, "entry", NULL);
 	const struct eng_node *trace = eng_node_get(node, "trace", NULL);
+	const struct eng_node *until = eng_node_get(node, "until", NULL);
 	const struct eng_node *view = eng_node_get(node, "memory-view", NULL);
 	const struct eng_node *key;
 
@@ -102,6 +103,14 @@ int eng_vm_parse(const struct eng_node *node, const char *file, struct eng_run *
 	if (trace)
 		d->trace = !strcmp(trace->s, "exits") ? VMM_TRACE_EXITS :
 			   !strcmp(trace->s, "steps") ? VMM_TRACE_STEPS : VMM_TRACE_RINGS;
+	if (until) {
+		uint64_t call = 0;
+
+		rs_unit_value(RS_UNIT_call, until->s, &call); /* the schema knows it is one */
+		d->has_until = true;
+		d->until = (enum rs_call)call;
+	}
+	d->exit_limit = eng_node_uint(eng_node_get(node, "exits", NULL), 0);
 	run->vm.input = eng_node_str(eng_node_get(node, "input", NULL));
 	d->serial_input = run->vm.input;
 	run->vm.has_memory_view = view != NULL;

@@ -24,6 +24,11 @@ static const char *const *trace_names(void)
 	return names;
 }
 
+static const char *const *call_names(void)
+{
+	return rs_unit_value_names(RS_UNIT_call);
+}
+
 const char *const *eng_engine_names(void)
 {
 	static const char *const names[] = { "kvm", "soft", NULL };
@@ -150,6 +155,10 @@ const struct eng_key eng_keys[] = {
 	  N_("What is followed: exits, rings or steps; rings when the key is missing.") },
 	{ "vm", "input", ENG_K_STRING, OPTIONAL, NULL, NULL, 0, 0,
 	  N_("Bytes that wait in the serial port.") },
+	{ "vm", "until", ENG_K_NAME, OPTIONAL, NULL, call_names, 0, 0,
+	  N_("The run ends after the first such call of the KVM API, before any guest code.") },
+	{ "vm", "exits", ENG_K_INT, OPTIONAL, NULL, NULL, 1, 1000000000,
+	  N_("The run ends after so many VM exits.") },
 	{ "vm", "memory-view", ENG_K_ADDR, OPTIONAL, NULL, NULL, 0, UINT64_MAX,
 	  N_("The address that the memory pane shows first.") },
 

@@ -86,6 +86,8 @@ static void tell(struct vmm_machine *m, enum rs_call id, enum rs_fd which, long 
 	char text[RS_TEXT_SIZE];
 
 	rs_count(m->em, RS_CTR_KVM_CALLS, 1);
+	if (m->desc.has_until && id == m->desc.until && result >= 0)
+		m->reached = true;
 	if (!rs_wanted(m->em, RS_EV_KVM_CALL))
 		return;
 	vsnprintf(text, sizeof(text), fmt, ap);
@@ -98,8 +100,12 @@ call(struct vmm_machine *m, enum rs_call id, enum rs_fd which, int fd, unsigned 
      unsigned long arg, const char *fmt, ...)
 {
 	uint64_t t = vmm_now_ns();
-	long r = ioctl(fd, req, arg);
+	long r;
 	va_list ap;
+
+	if (m->reached)
+		return -ECANCELED;
+	r = ioctl(fd, req, arg);
 
 	if (r < 0)
 		r = -errno;

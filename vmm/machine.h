@@ -155,6 +155,8 @@ struct vmm_machine {
 	uint64_t hc_result;            /* what the hypercall port gives next */
 
 	struct vmm_vcpu vcpu;
+	bool have_vcpu;                /* its state can be read */
+	bool reached;                  /* desc.until was reached: no more calls of the API */
 	struct vmm_clock clock;
 	uint64_t start_ns;
 	uint64_t exits;                /* vCPU thread writes, monitor reads after join */

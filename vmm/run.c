@@ -75,7 +75,6 @@ static bool needs_report(enum rs_outcome o)
 	case RS_OUT_UNHANDLED:
 	case RS_OUT_FAIL_ENTRY:
 	case RS_OUT_WATCHDOG:
-	case RS_OUT_EXIT_LIMIT:
 		return true;
 	default:
 		return false;
@@ -308,11 +307,23 @@ static int prepare(struct vmm_machine *m, struct rs_err *err)
 	r = m->ops->vcpu_new(m, 0, err);
 	if (r < 0)
 		return r;
+	m->have_vcpu = true;
 	r = m->ops->set_state(&m->vcpu, &s, err);
 	if (r < 0)
 		return r;
 	check_entry(&m->vcpu);
 	return vmm_trace_new(&m->vcpu, err);
+}
+
+/* Set-up came to the call that it was to stop after: shows what there is so far. */
+static void stop_short(struct vmm_machine *m, struct vmm_result *res)
+{
+	m->reached = false; /* the snapshot may ask the engine again */
+	m->desc.has_until = false;
+	if (m->have_vcpu)
+		vmm_snapshot(&m->vcpu);
+	*res = (struct vmm_result){ .outcome = RS_OUT_REACHED };
+	rs_emit(m->em, RS_EV_VM_END, RS_SRC_MONITOR, 0, res->outcome, 0, 0, 0, NULL);
 }
 
 int vmm_run(const struct vmm_desc *d, struct rs_emitter *em, int control_fd,
@@ -338,6 +349,11 @@ int vmm_run(const struct vmm_desc *d, struct rs_emitter *em, int control_fd,
 	m->ops = ops;
 	m->control_fd = control_fd;
 	r = prepare(m, err);
+	if (m->reached) {
+		stop_short(m, res);
+		r = 0;
+		goto out;
+	}
 	if (r < 0)
 		goto out;
 	/* All threads exist before the seal: its filter must be loaded for all of them. */

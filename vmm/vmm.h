@@ -102,6 +102,8 @@ struct vmm_desc {
 	uint64_t timeout_ns;      /* watchdog over the run, paused time excluded; 0 = 10 s */
 	uint64_t exit_limit;      /* 0 = none */
 	uint64_t serial_limit;    /* bytes of one output stream kept; 0 = 1 MiB. More is counted, not kept */
+	bool has_until;           /* set-up stops after the first successful call `until` of the KVM API: */
+	enum rs_call until;       /* ... no guest instruction runs, and the outcome is reached */
 	bool start_paused;        /* stand still before the first instruction */
 	const char *serial_input; /* bytes waiting in the serial port's receiver; NULL = none */
 };
