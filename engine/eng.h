@@ -5,6 +5,7 @@
  *   schema.c      one table of lesson keys: drives loader, did-you-mean, JSON schema
  *   lesson.c      tree -> struct eng_lesson        find.c     ids, numbers, folders
  *   expr_*.c      the check language: parse, check against the vocabulary, evaluate
+ *   markdown.c, markdown_layout.c   lesson texts: blocks, spans, lines
  *   evidence.c    what a run left: events, counters, outputs, files
  *   build.c       assembles and links the student's source
  *   kinds.c       kinds of experiment (vm; later emu, container, image): one row each
@@ -234,6 +235,61 @@ struct eng_func_doc {
 	const char *sentence;      /* translation key */
 };
 const struct eng_func_doc *eng_func_docs(void);
+
+/* ---- lesson texts: a small Markdown ---- */
+
+/* Paragraphs, "- " and "1. " lists (nested by indentation), ``` fences, # headings; inside them
+ * `code`, **strong**, *emphasis*, \ before a mark that is meant as itself. A line break in the source
+ * is a blank, and nothing between two Chinese characters; two blanks or \ at the end of a line make
+ * it a real one. Every text is valid input: a mark without a partner stands for itself. */
+enum eng_md_type { ENG_MD_PARAGRAPH, ENG_MD_ITEM, ENG_MD_CODE, ENG_MD_HEADING };
+enum eng_md_style { /* a set of bits */
+	ENG_MD_STRONG = 1, ENG_MD_EM = 2, ENG_MD_CODE_SPAN = 4, /* ... a CODE block has it, too */
+	ENG_MD_TITLE = 8,      /* of a heading */
+	ENG_MD_MARKER = 16,    /* "- " or "1. " in front of an item, and the blanks of an indentation */
+};
+struct eng_md_span {
+	unsigned style;
+	char *text;            /* UTF-8; "\n" is a line break */
+};
+struct eng_md_block {
+	enum eng_md_type type;
+	unsigned level;        /* HEADING: 1..6; else how deep in lists, 0 outside of them */
+	char marker[12];       /* ITEM: "- " or "12. " */
+	bool tight;            /* no empty line in front: an item right behind an item */
+	struct eng_md_span *span;
+	unsigned spans;        /* CODE: one, whole lines without the last "\n" */
+};
+struct eng_md {
+	struct eng_md_block *v;
+	unsigned n;
+};
+void eng_md_parse(const char *text, struct eng_md *out);
+void eng_md_release(struct eng_md *md);
+
+struct eng_md_run {
+	unsigned style;
+	char *text;            /* one line's piece; no control characters */
+	int cols;
+};
+struct eng_md_line {
+	enum eng_md_type type; /* of the block it belongs to; PARAGRAPH for an empty line between */
+	struct eng_md_run *run;
+	unsigned runs;         /* 0: an empty line */
+	int cols;
+};
+struct eng_md_lines {
+	struct eng_md_line *v;
+	unsigned n;
+};
+/* Lays the blocks out in lines of at most `width` columns (at least 8). A line may end at a blank or
+ * beside a Chinese character, but none starts with closing punctuation or ends with an opening
+ * mark; a longer word is cut. Lines are added to out (zero-initialise it); one empty line stands
+ * between blocks that are not tight. */
+void eng_md_layout(const struct eng_md *md, int width, struct eng_md_lines *out);
+void eng_md_lines_release(struct eng_md_lines *l);
+/* The same as text, each line behind `indent` blanks and ended by "\n"; styles are dropped. */
+void eng_md_plain(const char *text, int indent, int width, struct rs_str *out);
 
 /* ---- sessions: one lesson being worked on, or a recording of one ---- */
 
