@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 
 #include "engine/base/cleanup.h"
+#include "engine/lesson.h"
 
 void eng_keep_release(struct eng_keep *k)
 {
@@ -42,24 +43,6 @@ int eng_keep_put(struct eng_keep *k, const char *name, const void *data, size_t 
 	rs_str_clear(&f->data);
 	rs_str_addn(&f->data, data, n);
 	return 0;
-}
-
-bool eng_file_name_ok(const char *name)
-{
-	if (!*name || strlen(name) > 1000)
-		return false;
-	for (const unsigned char *p = (const unsigned char *)name; *p; p++)
-		if (*p < 0x20 || *p == 0x7f)
-			return false;
-	for (const char *p = name;; p++) {
-		size_t n = strcspn(p, "/");
-
-		if (n == 0 || (n == 1 && p[0] == '.') || (n == 2 && p[0] == '.' && p[1] == '.'))
-			return false;
-		p += n;
-		if (!*p)
-			return true;
-	}
 }
 
 int eng_file_beneath(const char *dir, const char *name, struct rs_str *out)

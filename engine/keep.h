@@ -4,8 +4,6 @@
 #ifndef ENGINE_KEEP_H
 #define ENGINE_KEEP_H
 
-#include <stdbool.h>
-
 #include "engine/base/err.h"
 #include "engine/base/str.h"
 
@@ -26,10 +24,9 @@ const struct eng_kept *eng_keep_find(const struct eng_keep *k, const char *name)
 /* Adds or replaces; copies. -ENOSPC over ENG_KEEP_FILES. */
 int eng_keep_put(struct eng_keep *k, const char *name, const void *data, size_t n);
 
-/* A file name as lessons use it: relative, no empty, "." or ".." part, no control characters. */
-bool eng_file_name_ok(const char *name);
 /* Reads a regular file below `dir`, without following links out of it; at most ENG_KEEP_BYTES.
- * 0 or negative errno (-EFBIG, -ENOENT, -EINVAL for a name that is not ok, -ELOOP, -EXDEV). */
+ * 0 or negative errno (-EFBIG, -ENOENT, -EINVAL for a name that a lesson may not use, -ELOOP,
+ * -EXDEV). */
 int eng_file_beneath(const char *dir, const char *name, struct rs_str *out);
 
 #endif

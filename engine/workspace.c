@@ -26,12 +26,11 @@ char *eng_workspace_path(const struct eng_lesson *l, struct rs_err *err)
 static int check_mark(const struct eng_lesson *l, const char *dir, struct rs_err *err)
 {
 	rs_auto_str id = RS_STR_INIT;
-	int rc = eng_file_beneath(dir, MARK, &id);
+	rs_auto_free char *path = rs_xasprintf("%s/" MARK, dir);
+	int rc = access(path, F_OK) < 0 ? 0 : rs_file_read(path, 4096, &id, err);
 
-	if (rc == -ENOENT)
-		return 0;
-	if (rc < 0)
-		return rs_err_errno(err, -rc, "%s/" MARK " cannot be read", dir);
+	if (rc < 0 || id.len == 0)
+		return rc;
 	while (id.len && id.p[id.len - 1] == '\n')
 		id.p[--id.len] = '\0';
 	if (strcmp(id.p, l->id) == 0)
