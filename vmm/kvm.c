@@ -20,6 +20,7 @@
 #include <linux/kvm.h>
 
 #include "engine/base/cleanup.h"
+#include "vmm/probe.h"
 
 #define KVM_PATH "/dev/kvm"
 /* Three pages for real-mode emulation and one for an identity map on old Intel CPUs (4.39, 4.56). Both
@@ -786,3 +787,46 @@ const struct vmm_engine_ops vmm_engine_kvm = {
 	.get_msrs = kvm_get_msrs,
 	.set_debug = kvm_set_debug,
 };
+
+/* -- questions of the probes (probe.c) -- */
+
+void vmm_kvm_facts(struct vmm_kvm_facts *out)
+{
+	rs_auto_close int sys = open(KVM_PATH, O_RDWR | O_CLOEXEC);
+	rs_auto_close int vm = -1;
+	int sync;
+
+	*out = (struct vmm_kvm_facts){ .open_errno = sys < 0 ? errno : 0 };
+	if (sys < 0)
+		return;
+	out->api = ioctl(sys, KVM_GET_API_VERSION, 0);
+	vm = ioctl(sys, KVM_CREATE_VM, 0);
+	out->create_errno = vm < 0 ? errno : 0;
+	sync = ioctl(sys, KVM_CHECK_EXTENSION, KVM_CAP_SYNC_REGS);
+	out->sync_regs = sync > 0 && (sync & SYNC_WANT) == SYNC_WANT;
+	out->immediate_exit = ioctl(sys, KVM_CHECK_EXTENSION, KVM_CAP_IMMEDIATE_EXIT) > 0;
+}
+
+/* 4.35: the slot again, with its flag. */
+int vmm_kvm_dirty_start(struct vmm_machine *m, struct rs_err *err)
+{
+	struct kvm_userspace_memory_region r = {
+		.slot = 0,
+		.flags = KVM_MEM_LOG_DIRTY_PAGES,
+		.guest_phys_addr = m->slot[0].gpa,
+		.memory_size = m->slot[0].size,
+		.userspace_addr = (uintptr_t)(m->ram + m->slot[0].gpa),
+	};
+
+	if (ioctl(vm_of(m)->fd, KVM_SET_USER_MEMORY_REGION, &r) < 0)
+		return rs_err_errno(err, errno, N_("KVM does not log written pages"));
+	return 0;
+}
+
+void vmm_kvm_dirty_get(struct vmm_machine *m, uint64_t *pages)
+{
+	rs_auto_free uint64_t *map = rs_xcalloc(m->slot[0].size / 4096 / 64 + 1, sizeof(*map));
+	struct kvm_dirty_log log = { .slot = 0, .dirty_bitmap = map };
+
+	*pages = ioctl(vm_of(m)->fd, KVM_GET_DIRTY_LOG, &log) < 0 ? 0 : map[0];
+}

@@ -1,0 +1,260 @@
+/* What can this host run? Asked by running it: what each probe guest does is compared with what it
+ * should do.
+ */
+#include "vmm/probe.h"
+
+#include <errno.h>
+#include <linux/kvm.h>
+#include <stdio.h>
+#include <string.h>
+
+/* A CPL-0 instruction that takes longer than this many natural ones is not run by the CPU itself.
+ * Emulators need thousands. */
+#define SLOW_RATIO 50.0
+
+/* ---- judging it ---- */
+
+static uint32_t mark_of(const struct vmm_probe_run *r)
+{
+	uint32_t v;
+
+	memcpy(&v, vmm_ram(r->m, PROBE_MARK, 4), 4);
+	return v;
+}
+
+/* CS of what an exit stub interrupted: below it on the stack lies RIP, and an error code for some. */
+static unsigned interrupted_cs(const struct vmm_probe_run *r)
+{
+	unsigned v = r->code - PROBE_VECTOR;
+	unsigned skip = v == 8 || (v >= 10 && v <= 14) || v == 17 || v == 21 ? 16 : 8;
+	const uint64_t *p = vmm_ram(r->m, r->state.gpr[RSP] + skip, 8);
+
+	return p ? (unsigned)*p : 0;
+}
+
+static void insn_at_rip(const struct vmm_probe_run *r, char *buf, size_t size)
+{
+	unsigned char code[15];
+	struct vmm_insn in;
+	int bits = vmm_mode_bits(&r->state);
+	size_t n = vmm_read_linear(r->m, &r->state,
+				   r->state.rip + (bits == 64 ? 0 : r->state.cs.base), code,
+				   sizeof(code));
+
+	vmm_decode(code, n, bits, r->state.rip, &in);
+	snprintf(buf, size, "%s", in.text);
+}
+
+/* How the run ended, when that is not what was wanted. */
+static void describe_end(const struct vmm_probe_run *r, char *out, size_t size)
+{
+	unsigned long long rip = r->state.rip;
+	char insn[RS_TEXT_SIZE] = "";
+
+	if (r->end == PROBE_END_INTERNAL || r->end == PROBE_END_TIME)
+		insn_at_rip(r, insn, sizeof(insn));
+	switch (r->end) {
+	case PROBE_END_CODE:
+		if (r->code >= PROBE_VECTOR && r->code < PROBE_VECTOR + 256) {
+			const char *name = rs_vector_mnemonic(r->code - PROBE_VECTOR);
+
+			snprintf(out, size, "vector %u (%s) arrived from ring %u", r->code - PROBE_VECTOR,
+				 name ? name : "interrupt", interrupted_cs(r) & 3);
+		} else {
+			snprintf(out, size, "the guest computed a wrong result (code %u)", r->code);
+		}
+		break;
+	case PROBE_END_HALT:
+		snprintf(out, size, "the guest went past its end");
+		break;
+	case PROBE_END_SHUTDOWN:
+		snprintf(out, size, "triple fault");
+		break;
+	case PROBE_END_INTERNAL:
+		snprintf(out, size, "KVM gave up at 0x%llx: \"%s\" (internal error %u)", rip, insn,
+			 r->exit.internal.suberror);
+		break;
+	case PROBE_END_FAIL_ENTRY:
+		snprintf(out, size, "the CPU refused to enter the guest (hardware reason 0x%llx)",
+			 (unsigned long long)r->exit.fail.hardware_reason);
+		break;
+	case PROBE_END_TIME:
+		snprintf(out, size, "it did not end within a second; it was at 0x%llx: \"%s\"", rip, insn);
+		break;
+	case PROBE_END_STUCK:
+		snprintf(out, size, "it did not end within a second, and KVM_RUN cannot be interrupted");
+		break;
+	case PROBE_END_ENGINE:
+		snprintf(out, size, "%.150s", r->err.text[RS_LANG_EN]);
+		break;
+	default:
+		snprintf(out, size, "KVM_RUN came back for the unexpected reason %u", r->exit.reason);
+	}
+}
+
+/* Did what was to be watched happen too? An empty string, or what is missing. */
+static const char *unseen(const struct vmm_probe_run *r)
+{
+	const struct probe_guest *g = r->g;
+
+	if (g->mark_wanted && mark_of(r) != g->mark_wanted)
+		return "ring 3 was not reached";
+	if (g->from_ring3 && (interrupted_cs(r) & 3) != 3)
+		return "the code that was interrupted was not in ring 3";
+	if (g->code_wanted == PROBE_SYSCALL && vmm_cpl(&r->state) != 0)
+		return "syscall jumped to the kernel, but the CPU stayed in ring 3";
+	if (g->code_wanted == PROBE_VECTOR + 14 && r->state.cr2 != 0x1000)
+		return "CR2 does not hold the address of the page fault";
+	if (g->step && r->steps[g->steps_cpl] < 3)
+		return g->steps_cpl ? "no single-step exits came from ring 3"
+				    : "no single-step exits came from ring 0";
+	if (g->breakpoint && r->breakpoints != 1)
+		return "the breakpoint was not reported";
+	if (g->mmio && r->mmio != 1)
+		return "the write did not reach the monitor";
+	if (g->dirty_log && !(r->dirty >> (PROBE_MARK >> 12) & 1))
+		return "the page that the guest wrote is not in the log";
+	return "";
+}
+
+static void set(struct vmm_ability *a, const char *name, enum vmm_ability_state state,
+		const char *advice, const char *detail)
+{
+	a->name = name;
+	a->state = state;
+	a->advice = state == VMM_REAL ? NULL : advice;
+	snprintf(a->detail, sizeof(a->detail), "%s", detail);
+}
+
+static void judge(const struct vmm_probe_run *r, bool slow, struct vmm_ability *a)
+{
+	const struct probe_guest *g = r->g;
+	char text[sizeof(a->detail)] = "";
+
+	if (r->end == PROBE_END_CODE && r->code == g->code_wanted) {
+		const char *lack = unseen(r);
+
+		if (*lack)
+			set(a, g->name, VMM_BROKEN, g->advice, lack);
+		else if (slow && g->group == PROBE_RING0)
+			set(a, g->name, VMM_EMULATED, N_("It works, slowly; nothing needs to be done."),
+			    "works, in KVM's instruction emulator");
+		else
+			set(a, g->name, VMM_REAL, NULL, "works");
+		return;
+	}
+	if (r->end == PROBE_END_CODE && r->code == PROBE_NO_CPUID) {
+		set(a, g->name, VMM_MISSING, g->advice, "the guest's CPU does not have it (CPUID)");
+		return;
+	}
+	describe_end(r, text, sizeof(text));
+	set(a, g->name, r->end == PROBE_END_ENGINE && r->err.code == -ENOSYS ? VMM_MISSING : VMM_BROKEN,
+	    g->advice, text);
+}
+
+/* ---- the rows that are no guests ---- */
+
+/* The same loop here, in ns a turn. */
+static double native_turn(void)
+{
+	uint64_t best = ~0ull;
+
+	for (int i = 0; i < 3; i++) { /* the best of a few: others want the CPU too */
+		uint64_t t = vmm_now_ns();
+		unsigned n = 100 * VMM_PROBE_LOOPS;
+
+		__asm__ volatile("1: dec %0\n\tjnz 1b" : "+r"(n) : : "cc");
+		t = vmm_now_ns() - t;
+		best = t < best ? t : best;
+	}
+	return (double)(best ? best : 1) / (100.0 * VMM_PROBE_LOOPS);
+}
+
+/* Is code at CPL 0 run by the CPU, or an instruction at a time by an emulator? */
+static bool probe_speed(struct vmm_ability *a)
+{
+	struct vmm_probe_run *r = vmm_probe_run_guest(&vmm_probe_speed);
+	double native = native_turn(), turn = (double)r->ns / VMM_PROBE_LOOPS;
+	bool slow = turn > SLOW_RATIO * native;
+	char text[sizeof(a->detail)];
+
+	if (r->end != PROBE_END_CODE || r->code != PROBE_OK) {
+		judge(r, false, a);
+		/* two instructions a turn, a second for all: only an emulator is as slow as that */
+		slow = r->end == PROBE_END_TIME;
+	} else {
+		/* the run includes one or two exits, so a fast CPU shows a few ns too many */
+		snprintf(text, sizeof(text), "a loop of two instructions: %.1f ns a turn, %.1f ns outside the guest",
+			 turn, native);
+		set(a, vmm_probe_speed.name, slow ? VMM_EMULATED : VMM_REAL,
+		    N_("Ring 0 runs in an instruction emulator: expect long runs, and take the software CPU for large guests."),
+		    text);
+	}
+	vmm_probe_run_free(r);
+	return slow;
+}
+
+#define TURN_ON N_("Switch on VT-x or AMD-V in the firmware and load kvm_intel or kvm_amd; in a virtual machine, allow nested virtualization.")
+
+static unsigned probe_device(struct vmm_ability *out, struct vmm_kvm_facts *f)
+{
+	char text[sizeof(out->detail)];
+
+	if (f->open_errno) {
+		bool denied = f->open_errno == EACCES || f->open_errno == EPERM;
+
+		snprintf(text, sizeof(text), "/dev/kvm: %s", strerror(f->open_errno));
+		set(&out[0], "kvm.device", VMM_MISSING,
+		    denied ? N_("Join the group kvm: sudo usermod -aG kvm $USER, then log in again.") : TURN_ON,
+		    text);
+		set(&out[1], "kvm.vm", VMM_MISSING, TURN_ON, "there is no /dev/kvm to ask");
+		return 2;
+	}
+	set(&out[0], "kvm.device", VMM_REAL, NULL, "/dev/kvm opens");
+	snprintf(text, sizeof(text), "version %d of the interface", f->api);
+	set(&out[1], "kvm.api", f->api == KVM_API_VERSION ? VMM_REAL : VMM_BROKEN,
+	    N_("This kernel's KVM speaks another interface: update the kernel."), text);
+	if (f->create_errno)
+		snprintf(text, sizeof(text), "KVM_CREATE_VM: %s", strerror(f->create_errno));
+	set(&out[2], "kvm.vm", f->create_errno ? VMM_BROKEN : VMM_REAL, TURN_ON,
+	    f->create_errno ? text : "a virtual machine can be made");
+	set(&out[3], "kvm.sync-regs", f->sync_regs ? VMM_REAL : VMM_MISSING,
+	    N_("Registers are read by system call instead: slower, nothing else."),
+	    f->sync_regs ? "registers travel in the shared page" : "the kernel does not offer it");
+	set(&out[4], "kvm.immediate-exit", f->immediate_exit ? VMM_REAL : VMM_MISSING,
+	    N_("The monitor interrupts the guest by signal instead."),
+	    f->immediate_exit ? "KVM_RUN can be interrupted without a race" : "the kernel does not offer it");
+	return 5;
+}
+
+unsigned vmm_probe(struct vmm_ability *out, unsigned max)
+{
+	struct vmm_ability row[VMM_ABILITIES_MAX];
+	struct vmm_kvm_facts facts;
+	unsigned n;
+
+	memset(row, 0, sizeof(row));
+	vmm_kvm_facts(&facts);
+	n = probe_device(row, &facts);
+	if (!facts.open_errno && !facts.create_errno && facts.api == KVM_API_VERSION) {
+		bool slow = probe_speed(&row[n++]);
+
+		for (unsigned i = 0; i < vmm_probe_guest_count && n < VMM_ABILITIES_MAX; i++) {
+			struct vmm_probe_run *r = vmm_probe_run_guest(&vmm_probe_guests[i]);
+
+			judge(r, slow, &row[n++]);
+			vmm_probe_run_free(r);
+		}
+	}
+	n = n < max ? n : max;
+	memcpy(out, row, n * sizeof(row[0]));
+	return n;
+}
+
+int vmm_available(const char *engine, struct rs_err *err)
+{
+	struct rs_err local = RS_ERR_INIT;
+
+	err = err ? err : &local;
+	return vmm_engine_pick(engine, err) ? 0 : err->code;
+}
