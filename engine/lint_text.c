@@ -1,5 +1,6 @@
 /* Chinese texts as a reader in Taiwan expects them: traditional characters, Taiwan's terms, full-width
  * punctuation between Chinese characters. Warnings, not mistakes: quotations may have reasons. */
+#include <errno.h>
 #include <iconv.h>
 #include <stdio.h>
 #include <string.h>
