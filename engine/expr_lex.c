@@ -24,8 +24,6 @@ const char *expr_tok_text(struct parser *p)
 	char *buf = p->shown;
 	size_t n = p->tok.to - p->tok.from;
 
-	if (p->tok.t == T_END)
-		return "";
 	if (n > sizeof(p->shown) - 1) {
 		n = sizeof(p->shown) - 1;
 		while (n && (p->text[p->tok.from + n] & 0xc0) == 0x80)

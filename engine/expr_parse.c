@@ -234,7 +234,7 @@ static struct node *primary(struct parser *p)
 	case T_NOT:
 		return EXPR_FAIL(p, p->tok.from, "put \"not\" and what follows it in parentheses");
 	case T_END:
-		if (!p->pos || p->tok.from == 0)
+		if (strspn(p->text, " \t\r\n") == p->len)
 			return EXPR_FAIL(p, 0, "the expression is empty");
 		return EXPR_FAIL(p, p->tok.from, "the expression breaks off: a value is missing at the end");
 	default:

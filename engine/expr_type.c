@@ -152,7 +152,7 @@ static struct node item_of(const struct node *list)
 /* Names in a constant list beside numbers with a unit. */
 static bool list_names(struct parser *p, struct node *list, const struct node *other)
 {
-	if (list->op != X_CONST || !has_unit(other))
+	if (list->op != X_CONST || !has_unit(other) || !expr_named(other->type.unit))
 		return true;
 	for (unsigned i = 0; i < list->args; i++) {
 		if (!name_to_value(p, list->arg[i], other))
