@@ -496,12 +496,28 @@ void eng_cli_release(struct eng_cli *c)
 	c->args = c->optvals = 0;
 }
 
+/* What an earlier run left behind goes first. That it could not go stops nobody from working. */
+static void sweep(struct eng_cli *c)
+{
+	struct rs_err err = RS_ERR_INIT;
+	unsigned n = eng_sweep(&err);
+
+	if (n)
+		eng_cli_note(c, N_("ringside: cleaned up after an earlier run that was killed (%u things)\n"),
+			     n);
+	if (err.code)
+		eng_cli_fail(c, 0, &err);
+}
+
 int eng_cli_main(struct eng_cli *c, int argc, char **argv)
 {
 	int rc = eng_cli_parse(c, argc, argv);
 
-	if (rc < 0)
+	if (rc < 0) {
+		if (!c->cmd->pure)
+			sweep(c);
 		rc = c->cmd->run(c);
+	}
 	/* a result that could not be written is no result */
 	if (fflush(c->out) != 0 || ferror(c->out)) {
 		if (errno != EPIPE)

@@ -67,6 +67,7 @@ struct eng_cmd {
 	const char *brief;          /* half a sentence, N_() */
 	const char *help;           /* paragraphs separated by an empty line, N_(); lines are refilled,
 				       a paragraph of indented lines stays as it is */
+	bool pure;                  /* only prints from tables: nothing to sweep before it */
 	int (*run)(struct eng_cli *c); /* returns an exit code, enum eng_exit */
 };
 

@@ -139,7 +139,7 @@ const struct eng_cmd eng_cmd_doc = {
 };
 #define DOC(id, word, text)                                                                        \
 	const struct eng_cmd eng_cmd_doc_##id = {                                                  \
-		.name = "doc " word, .brief = text, .run = doc_##id,                               \
+		.name = "doc " word, .brief = text, .pure = true, .run = doc_##id,                               \
 	}
 DOC(events, "events", N_("the kinds of events, as Markdown"));
 DOC(counters, "counters", N_("the counters, as Markdown"));

@@ -72,8 +72,12 @@ static void print_text(struct eng_cli *c, const struct eng_doctor *d)
 	else
 		eng_cli_out(c, N_("This machine runs %u of %u lessons; what is missing stands below, with "
 				  "what to do about it.\n"), can, all);
-	if (why.code)
-		fprintf(c->out, "%s\n", why.text[c->lang]);
+	if (why.code) {
+		rs_auto_str out = RS_STR_INIT;
+
+		eng_fill(&out, why.text[c->lang], NULL, 2, 80);
+		fputs(out.p, c->out);
+	}
 	for (unsigned p = 0; p < 3; p++) {
 		fprintf(c->out, "\n%s%s%s\n", eng_cli_sgr(c, "1"), rs_tr(c->lang, parts[p]),
 			eng_cli_sgr(c, "0"));

@@ -34,5 +34,6 @@ static int run(struct eng_cli *c)
 const struct eng_cmd eng_cmd_help = {
 	.name = "help", .args = N_("[COMMAND]"), .args_max = 2, .arg = ENG_ARG_COMMAND,
 	.brief = N_("explain a command, or list the commands"),
+	.pure = true,
 	.run = run,
 };

@@ -1,10 +1,10 @@
 /* ringside list: the lessons, what has been done, and what can run here. */
-#include <errno.h>
 #include <json-c/json.h>
 #include <string.h>
 
 #include "engine/base/cleanup.h"
 #include "engine/cli.h"
+#include "engine/cli_fill.h"
 #include "engine/json.h"
 
 static const struct {
@@ -59,10 +59,10 @@ static void print_row(struct eng_cli *c, const struct row *r, int title_width)
 	fprintf(c->out, "  %3u %s  %7s  %s%s%s\n", r->l->minutes, rs_tr(c->lang, N_("min")), points,
 		eng_cli_sgr(c, sgr), state, eng_cli_sgr(c, "0"));
 	if (!r->runnable) {
-		const char *why = r->why.text[c->lang][0] ? r->why.text[c->lang] : r->why.text[0];
+		rs_auto_str out = RS_STR_INIT;
 
-		fprintf(c->out, "       %s%s%s%s\n", eng_cli_sgr(c, "33"),
-			rs_tr(c->lang, N_("cannot run here: ")), why, eng_cli_sgr(c, "0"));
+		eng_fill(&out, r->why.text[c->lang], rs_tr(c->lang, N_("       cannot run here: ")), 9, 80);
+		fprintf(c->out, "%s%s%s", eng_cli_sgr(c, "33"), out.p, eng_cli_sgr(c, "0"));
 	}
 }
 

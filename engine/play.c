@@ -25,7 +25,7 @@ static void text(struct player *p, const char *s, int indent)
 {
 	rs_auto_str out = RS_STR_INIT;
 
-	eng_fill_markdown(&out, s, indent, WIDTH);
+	eng_md_plain(s, indent, WIDTH - indent, &out);
 	fputs(out.p, p->c->out);
 }
 
@@ -62,8 +62,12 @@ static void ask(struct player *p, const struct eng_predict *q)
 	enum rs_lang lang = p->c->lang;
 	char line[128];
 
-	eng_cli_out(p->c, N_("\nPredict: "));
-	text(p, eng_text(&q->ask, lang), 0);
+	{
+		rs_auto_str out = RS_STR_INIT;
+
+		eng_fill(&out, eng_text(&q->ask, lang), rs_tr(lang, N_("Predict: ")), 2, WIDTH);
+		fprintf(p->c->out, "\n%s", out.p);
+	}
 	for (unsigned i = 0; i < q->choices; i++) {
 		rs_auto_free char *mark = rs_xasprintf("  %u) ", i + 1);
 		rs_auto_str out = RS_STR_INIT;
@@ -166,7 +170,7 @@ static void tell_check(struct player *p, unsigned step, unsigned index)
 		s += n + (s[n] == '\n');
 	}
 	if (k.check->why && (k.verdict == ENG_PASS || k.verdict == ENG_FAIL))
-		eng_fill_markdown(&out, eng_text(k.check->why, lang), 2, WIDTH);
+		eng_md_plain(eng_text(k.check->why, lang), 2, WIDTH - 2, &out);
 	if (k.verdict == ENG_FAIL && k.check->hints) {
 		unsigned shown = p->o->hints ? k.check->hints : 1;
 

@@ -1,3 +1,4 @@
+/* The words for each kind of event, and the sink that prints them. */
 #include "engine/tell.h"
 
 #include <inttypes.h>
@@ -109,6 +110,9 @@ static void tell_end(const struct rs_event *ev, const struct words *w, enum rs_l
 	case RS_OUT_WATCHDOG:
 		add(out, lang, N_("The time limit ran out at %s, after %s VM exits: the guest did not "
 				  "end by itself."), w->a[2], w->a[3]);
+		return;
+	case RS_OUT_REACHED:
+		add(out, lang, N_("The monitor stops here: it went as far as this step asks."));
 		return;
 	case RS_OUT_FAIL_ENTRY:
 		add(out, lang, N_("The CPU refused the guest's state: VM entry failed, hardware reason %s."),
