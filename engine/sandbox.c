@@ -64,6 +64,8 @@ static const struct eng_sandbox_row rows[] = {
 	CALL_SELF(tgkill, "kick a virtual CPU's thread out of KVM_RUN; this process alone"),
 	CALL(rt_sigreturn, "return from the kick's handler"),
 	CALL(rt_sigprocmask, "block the kick outside KVM_RUN"),
+	CALL(set_robust_list, "a thread that was made just before goes through its start"),
+	CALL(rseq, "a thread that was made just before goes through its start"),
 	CALL(getpid, "thread library"),
 	CALL(gettid, "thread library"),
 	CALL(sched_yield, "spin politely"),
@@ -143,6 +145,9 @@ const char *eng_syscall_name(long nr, char *buf, unsigned size)
 	free(name);
 	return buf;
 }
+
+/* A thread that has all signals blocked (glibc does so while it starts one) is killed without this
+ * handler, and so without a name. */
 
 /* Where the handler leaves the number. A signal handler has no argument of its own; the process has
  * one filter, for good, so this is no state that a second object could want. */
