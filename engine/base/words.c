@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdbool.h>
 #include <string.h>
+#include <strings.h>
 
 #define WORD_MAX 64
 
@@ -56,17 +57,18 @@ const char *rs_did_you_mean(const char *word, const char *const *names)
 
 	if (n == 0 || n > WORD_MAX)
 		return NULL;
-	/* one mistake in a word of up to five letters, then one more for each three */
-	best_d = 2 * (n <= 2 ? 0 : n <= 5 ? 1 : (unsigned)n / 3) + 2;
-	if (n <= 2)
-		best_d = 2 * 1 + 1;
+	/* One mistake in a word of up to five letters, then one more for each three; best_d is the
+	 * first distance that is too much. */
+	best_d = 2 * (n <= 5 ? 1 : (unsigned)n / 3) + 1;
 	for (; *names; names++) {
 		size_t m = strlen(*names);
 		unsigned d;
 
 		if (m > WORD_MAX || (m > n ? m - n : n - m) * 2 >= best_d)
 			continue;
-		d = distance(word, n, *names, m);
+		/* the caps-lock key is one mistake */
+		d = strcasecmp(word, *names) == 0 ? strcmp(word, *names) != 0 :
+						    distance(word, n, *names, m);
 		/* as many mistakes as letters is another word */
 		if (d < best_d && d < 2 * min2((unsigned)n, (unsigned)m)) {
 			best_d = d;
@@ -98,7 +100,7 @@ int rs_parse_size(const char *s, uint64_t *out)
 	}
 	if (s == digits)
 		return -EINVAL;
-	while (*s == ' ')
+	if (*s == ' ' && s[1]) /* "4 KiB", as rs_unit_format writes it */
 		s++;
 	if (*s && strchr(units, toupper((unsigned char)*s))) {
 		unsigned shift = 10 * (unsigned)(strchr(units, toupper((unsigned char)*s)) - units + 1);
@@ -145,7 +147,7 @@ int rs_parse_duration(const char *s, uint64_t *ns)
 			scale *= 10;
 		}
 	}
-	while (*s == ' ')
+	if (*s == ' ') /* "1.2 us", as rs_unit_format writes it */
 		s++;
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
 		unsigned __int128 v;
