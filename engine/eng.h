@@ -348,6 +348,8 @@ const struct eng_lesson *eng_session_lesson(const struct eng_session *s);
 const char *eng_session_workspace(const struct eng_session *s); /* "" in a replay */
 bool eng_session_is_replay(const struct eng_session *s);
 bool eng_session_replay_done(const struct eng_session *s);
+/* Changes a replay's speed while it plays; 0 = as fast as can be. */
+void eng_session_replay_speed(struct eng_session *s, double speed);
 unsigned eng_session_step(const struct eng_session *s);
 int eng_session_goto(struct eng_session *s, unsigned step, struct rs_err *err);
 enum eng_phase eng_session_phase(const struct eng_session *s);

@@ -375,6 +375,14 @@ bool eng_replay_done(const struct eng_replay *r)
 	return r->done;
 }
 
+void eng_session_replay_speed(struct eng_session *s, double speed)
+{
+	if (!s->rp)
+		return;
+	run_clock(s->rp);
+	s->rp->speed = speed;
+}
+
 void eng_replay_hold(struct eng_replay *r, bool hold)
 {
 	run_clock(r);
