@@ -104,7 +104,7 @@ static void test_exits_agree_with_the_kernel_header(void **state)
 	(void)state;
 
 	if (!f) {
-		puts("skip: no <linux/kvm.h>");
+		puts("skip: the headers of the kernel are not installed");
 		skip();
 	}
 	while (fgets(line, sizeof(line), f)) {
