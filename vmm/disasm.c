@@ -58,12 +58,33 @@ static void classify_gate(const ZydisDecodedInstruction *zi, const ZydisDecodedO
 	}
 }
 
-/* At CPL 0 alone, or at a CPL up to IOPL (SDM vol. 3A, 5.9; vol. 1, 19.5.1). */
+/* At CPL 0 alone, or at a CPL up to IOPL (SDM vol. 3A, 5.9; vol. 1, 19.5.1). Zydis has a mark for
+ * it, but not on all of them. */
 static bool is_privileged(const ZydisDecodedInstruction *zi)
 {
 	switch (zi->mnemonic) {
 	case ZYDIS_MNEMONIC_CLI:
 	case ZYDIS_MNEMONIC_STI:
+	case ZYDIS_MNEMONIC_LGDT:
+	case ZYDIS_MNEMONIC_LIDT:
+	case ZYDIS_MNEMONIC_LLDT:
+	case ZYDIS_MNEMONIC_LTR:
+	case ZYDIS_MNEMONIC_LMSW:
+	case ZYDIS_MNEMONIC_CLTS:
+	case ZYDIS_MNEMONIC_INVLPG:
+	case ZYDIS_MNEMONIC_INVPCID:
+	case ZYDIS_MNEMONIC_INVD:
+	case ZYDIS_MNEMONIC_WBINVD:
+	case ZYDIS_MNEMONIC_RDMSR:
+	case ZYDIS_MNEMONIC_WRMSR:
+	case ZYDIS_MNEMONIC_SWAPGS:
+	case ZYDIS_MNEMONIC_XSETBV:
+	case ZYDIS_MNEMONIC_CLAC:
+	case ZYDIS_MNEMONIC_STAC:
+	case ZYDIS_MNEMONIC_SYSEXIT:
+	case ZYDIS_MNEMONIC_SYSRET:
+	case ZYDIS_MNEMONIC_MONITOR:
+	case ZYDIS_MNEMONIC_MWAIT:
 		return true;
 	default:
 		return zi->meta.category == ZYDIS_CATEGORY_IO ||
