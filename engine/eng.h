@@ -314,6 +314,7 @@ struct eng_check_result {
 	const struct eng_check *check;
 	enum eng_verdict verdict;
 	unsigned points;       /* earned */
+	struct rs_str wanted;  /* the part of the expression that is false; "" when it holds or is unknown */
 	struct rs_str found;   /* the value found / why not, formatted */
 	struct rs_err why;     /* code != 0: why there is no value, in every language */
 	struct rs_str note;    /* sub-values and deciding events */

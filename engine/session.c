@@ -34,6 +34,7 @@ struct eng_session *session_alloc(const struct eng_lesson *l)
 		st->result = rs_xcalloc(l->step[i].checks + 1, sizeof(*st->result));
 		for (unsigned k = 0; k < l->step[i].checks; k++)
 			st->result[k] = (struct eng_check_result){ .check = &l->step[i].check[k],
+								   .wanted = RS_STR_INIT,
 								   .found = RS_STR_INIT,
 								   .note = RS_STR_INIT };
 	}
@@ -94,6 +95,7 @@ void eng_session_free(struct eng_session *s)
 
 		eng_evidence_release(&st->evidence);
 		for (unsigned k = 0; k < s->lesson->step[i].checks; k++) {
+			rs_str_release(&st->result[k].wanted);
 			rs_str_release(&st->result[k].found);
 			rs_str_release(&st->result[k].note);
 		}

@@ -42,6 +42,7 @@ static void evaluate_check(const struct eng_evidence *e, struct eng_check_result
 	struct eng_value v = { .type = ENG_T_NONE, .s = RS_STR_INIT };
 	struct rs_err err = RS_ERR_INIT;
 
+	rs_str_clear(&r->wanted);
 	rs_str_clear(&r->note);
 	if (e->lost) {
 		rs_err_set(&err, -EOVERFLOW, "%llu events were lost, so nothing can be said for sure",
@@ -62,7 +63,8 @@ static void evaluate_check(const struct eng_evidence *e, struct eng_check_result
 		r->points = pass ? r->check->points : 0;
 		r->why = (struct rs_err)RS_ERR_INIT;
 		rs_str_clear(&r->found);
-		if (eng_expr_found(r->check->expr, e, &r->found, NULL, &err) < 0) {
+		if (eng_expr_found(r->check->expr, e, &r->found, pass ? NULL : &r->wanted, &err) < 0) {
+			rs_str_clear(&r->wanted);
 			rs_str_clear(&r->found);
 			eng_value_format(&v, &r->found);
 		}

@@ -49,6 +49,7 @@ void session_begin(struct eng_session *s)
 		r->verdict = ENG_OPEN;
 		r->points = 0;
 		r->why = (struct rs_err)RS_ERR_INIT;
+		rs_str_clear(&r->wanted);
 		rs_str_clear(&r->found);
 		rs_str_clear(&r->note);
 	}
