@@ -126,6 +126,7 @@ size_t vmm_read_linear(const struct vmm_machine *m, const struct vmm_cpu_state *
 		       void *buf, size_t n);
 
 /* -- disasm.c -- */
+#define VMM_NO_TARGET (~0ull)
 struct vmm_insn {
 	unsigned len;              /* bytes; 0 = invalid */
 	char text[RS_TEXT_SIZE];   /* Intel syntax */
@@ -138,7 +139,7 @@ struct vmm_insn {
 	bool divides;              /* may raise #DE */
 	bool pushf, popf;          /* writes RFLAGS to the stack; takes them from there (IRET is a gate) */
 	bool io;                   /* IN, OUT, INS, OUTS */
-	uint64_t target;           /* of a direct near jump, call or loop; 0 = none */
+	uint64_t target;           /* of a direct near jump, call or loop; VMM_NO_TARGET = none */
 	bool fpu;                  /* x87, MMX, SSE, AVX: may raise #NM, #MF, #XM */
 };
 bool vmm_decode(const void *code, size_t n, int bits, uint64_t rip, struct vmm_insn *out);

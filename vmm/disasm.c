@@ -165,7 +165,7 @@ bool vmm_decode(const void *code, size_t n, int bits, uint64_t rip, struct vmm_i
 	ZydisDecodedInstruction zi;
 	ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
 
-	memset(out, 0, sizeof(*out));
+	*out = (struct vmm_insn){.target = VMM_NO_TARGET};
 	decoder_init(&decoder, bits);
 	if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code, n, &zi, op))) {
 		snprintf(out->text, sizeof(out->text), "(bad)");

@@ -115,14 +115,14 @@ static bool find_loop(const struct report *r, uint64_t *from, uint64_t *to)
 
 		if (!vmm_decode(code, n, vmm_mode_bits(r->s), rip, &in) || in.gate == VMM_INSN_IRET)
 			return false;
-		if (in.target && in.target <= r->s->rip && strncmp(in.text, "call", 4)) {
+		if (in.target <= r->s->rip && strncmp(in.text, "call", 4)) {
 			*from = in.target;
 			*to = rip;
 			return true;
 		}
-		if (!strncmp(in.text, "ret", 3) || (!strncmp(in.text, "jmp", 3) && !in.target))
+		if (!strncmp(in.text, "ret", 3) || (!strncmp(in.text, "jmp", 3) && in.target == VMM_NO_TARGET))
 			return false;
-		rip = in.target && !strncmp(in.text, "jmp", 3) ? in.target : rip + in.len;
+		rip = !strncmp(in.text, "jmp", 3) ? in.target : rip + in.len;
 	}
 	return false;
 }

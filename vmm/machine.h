@@ -14,6 +14,7 @@
 #include "engine/base/control.h"
 #include "vmm/cpu.h"
 #include "vmm/engine.h"
+#include "vmm/tables.h"
 
 /* -- RAM -- */
 struct vmm_slot {            /* a piece of RAM between two holes */
@@ -201,17 +202,6 @@ void vmm_orders_stop(struct vmm_machine *m, enum rs_outcome outcome);
 void vmm_orders_do(struct vmm_vcpu *v);
 /* vCPU thread: stands still from here on (vmm_orders_do then waits). */
 void vmm_pause(struct vmm_vcpu *v);
-
-/* -- tables.c: GDT, IDT and TSS as the CPU reads them -- */
-struct vmm_gate {
-	bool present;
-	uint8_t type, dpl, ist;        /* type: 5 task, 6/7 16-bit, 0xe interrupt, 0xf trap */
-	uint16_t selector;
-	uint64_t offset;
-};
-/* The gate (or real-mode vector) of an IDT entry. False when it lies outside the IDT or RAM. */
-bool vmm_gate_read(const struct vmm_machine *m, const struct vmm_cpu_state *s, unsigned vector,
-		   struct vmm_gate *out);
 
 /* -- run.c -- */
 /* Sends snapshots of the vCPU: registers, code around RIP. Engine state must be readable. */

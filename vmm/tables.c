@@ -42,7 +42,7 @@ bool vmm_descriptor_read(const struct vmm_machine *m, const struct vmm_cpu_state
 	return true;
 }
 
-void vmm_gate_read(const struct vmm_machine *m, const struct vmm_cpu_state *s, unsigned vector,
+bool vmm_gate_read(const struct vmm_machine *m, const struct vmm_cpu_state *s, unsigned vector,
 		   struct vmm_gate *out)
 {
 	unsigned size = vmm_real_mode(s) ? 4 : vmm_long_mode(s) ? 16 : 8;
@@ -51,12 +51,14 @@ void vmm_gate_read(const struct vmm_machine *m, const struct vmm_cpu_state *s, u
 	*out = (struct vmm_gate){.at = s->idt_base + (uint64_t)vector * size};
 	out->in_limit = vector * size + size - 1 <= s->idt_limit;
 	if (!out->in_limit)
-		return;
+		return false;
 	out->readable = vmm_read_linear(m, s, out->at, w, size) == size;
 	out->selector = w[0] >> 16 & 0xffff;
 	out->offset = w[0] & 0xffff;
-	if (size == 4)
-		return;
+	if (size == 4) {
+		out->present = 1;
+		return out->readable;
+	}
 	out->offset |= w[0] >> 32 & 0xffff0000;
 	out->offset |= w[1] << 32; /* 0 outside long mode */
 	out->type = w[0] >> 40 & 15;
@@ -64,6 +66,7 @@ void vmm_gate_read(const struct vmm_machine *m, const struct vmm_cpu_state *s, u
 	out->dpl = w[0] >> 45 & 3;
 	out->present = w[0] >> 47 & 1;
 	out->ist = size == 16 ? w[0] >> 32 & 7 : 0;
+	return out->readable;
 }
 
 /* ---- text ---- */

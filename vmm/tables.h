@@ -21,7 +21,8 @@ struct vmm_gate {
 	uint8_t type;         /* 14 interrupt gate, 15 trap gate, 5 task gate; 6, 7: 16-bit ones */
 	uint8_t s, dpl, present, ist;
 };
-void vmm_gate_read(const struct vmm_machine *m, const struct vmm_cpu_state *s, unsigned vector,
+/* False when the entry lies outside the table or RAM. In real mode `present` is 1. */
+bool vmm_gate_read(const struct vmm_machine *m, const struct vmm_cpu_state *s, unsigned vector,
 		   struct vmm_gate *out);
 static inline bool vmm_real_mode(const struct vmm_cpu_state *s)
 {
