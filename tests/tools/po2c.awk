@@ -52,12 +52,17 @@ function unquote(s,    out, c, n, i, v) {
 }
 
 # A C string literal of the bytes of s.
-function literal(s,    out, n, i, c) {
-	out = ""
+function literal(s,    out, n, i, c, last) {
+	out = last = ""
 	n = length(s)
 	for (i = 1; i <= n; i++) {
 		c = substr(s, i, 1)
-		out = out ((c in quoted) ? quoted[c] : c)
+		if (c == "?" && last == "?") # no trigraph
+			c = "\\?"
+		else if (c in quoted)
+			c = quoted[c]
+		out = out c
+		last = substr(s, i, 1)
 	}
 	return "\"" out "\""
 }
