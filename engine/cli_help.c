@@ -97,10 +97,9 @@ void eng_help(const struct eng_cmd *cmd, enum rs_lang lang, int width, struct rs
 	eng_usage_line(cmd, lang, out);
 	rs_str_add(out, "\n\n");
 	{
-		rs_auto_free char *first = rs_xasprintf("%s: ", cmd->name);
 		rs_auto_str line = RS_STR_INIT;
 
-		rs_str_addf(&line, "%s%s", first, rs_tr(lang, cmd->brief));
+		rs_str_addf(&line, "%s%s%s", cmd->name, rs_tr(lang, N_(": ")), rs_tr(lang, cmd->brief));
 		eng_fill(out, line.p, NULL, 0, width);
 	}
 	if (cmd->help) {

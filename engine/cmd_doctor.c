@@ -68,9 +68,9 @@ static void print_text(struct eng_cli *c, const struct eng_doctor *d)
 	if (!all)
 		eng_cli_out(c, N_("There are no lessons to be found.\n"));
 	else if (can == all)
-		eng_cli_out(c, N_("All is well: this machine runs all %u lessons.\n"), all);
+		eng_cli_out(c, N_("All is well: this machine runs every lesson (%u).\n"), all);
 	else
-		eng_cli_out(c, N_("This machine runs %u of %u lessons; what is missing stands below, with "
+		eng_cli_out(c, N_("This machine runs %u of the %u lessons; what is missing stands below, with "
 				  "what to do about it.\n"), can, all);
 	if (why.code) {
 		rs_auto_str out = RS_STR_INIT;

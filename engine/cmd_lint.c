@@ -19,7 +19,7 @@ static void say(void *arg, enum eng_lint_kind kind, const struct rs_err *e)
 	} words[] = {
 		[ENG_LINT_PROVED] = { N_("proved"), "32" },   [ENG_LINT_NOTE] = { N_("note"), "2" },
 		[ENG_LINT_WARNING] = { N_("warning"), "33" }, [ENG_LINT_REFUSED] = { N_("refused"), "31" },
-		[ENG_LINT_NEEDS] = { N_("open"), "33" },
+		[ENG_LINT_NEEDS] = { N_("not proved"), "33" },
 	};
 	struct reporter *r = arg;
 	char buf[1024];
@@ -92,7 +92,7 @@ static int run(struct eng_cli *c)
 		eng_lint_lesson(&lt, path.p);
 		lessons++;
 	}
-	eng_cli_out(c, N_("\n%u lessons: %u proofs, %u warnings, %u refused, %u open\n"), lessons,
+	eng_cli_out(c, N_("\nLessons: %u; proved: %u, warnings: %u, refused: %u, not proved: %u\n"), lessons,
 		    lt.count[ENG_LINT_PROVED], lt.count[ENG_LINT_WARNING], lt.count[ENG_LINT_REFUSED],
 		    lt.count[ENG_LINT_NEEDS]);
 	return eng_lint_exit(&lt);
@@ -100,7 +100,7 @@ static int run(struct eng_cli *c)
 
 static const struct eng_opt opts[] = {
 	{ 0, "static", NULL, N_("prove only what needs no run"), 0, NULL },
-	{ 'q', "quiet", NULL, N_("say only what is wrong or open"), 0, NULL },
+	{ 'q', "quiet", NULL, N_("say only what is wrong or not proved"), 0, NULL },
 	{ 0, NULL, NULL, NULL, 0, NULL },
 };
 

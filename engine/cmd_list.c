@@ -94,7 +94,7 @@ static void print_text(struct eng_cli *c, const struct row *rows, unsigned n)
 			print_row(c, &rows[i], width);
 		}
 	}
-	eng_cli_out(c, N_("\n%u lessons, %u done. \"ringside start NUMBER\" begins one; \"ringside\" opens "
+	eng_cli_out(c, N_("\nLessons: %u, done: %u. \"ringside start NUMBER\" begins one; \"ringside\" opens "
 			  "the lab.\n"), n, done);
 }
 

@@ -125,7 +125,7 @@ static void toolchain(struct eng_doctor *d)
 		rc = run_tool(build, line, sizeof(line));
 	}
 	row(d, ENG_DOCTOR_TOOLS, "cc", rc == 0 ? VMM_REAL : rc == 127 ? VMM_MISSING : VMM_BROKEN,
-	    rc == 0 ? version : rc == 127 ? "cc is not installed" : line, advice);
+	    rc == 0 ? version : rc == 127 ? N_("cc is not installed") : line, advice);
 	{
 		char *const link[] = { "ld", "-m", "elf_x86_64", "-Ttext=0x10000", "-o", out, o, NULL };
 		char *const ask[] = { "ld", "--version", NULL };
@@ -135,7 +135,7 @@ static void toolchain(struct eng_doctor *d)
 		rc = object ? run_tool(link, line, sizeof(line)) : run_tool(ask, line, sizeof(line));
 	}
 	row(d, ENG_DOCTOR_TOOLS, "ld", rc == 0 ? VMM_REAL : rc == 127 ? VMM_MISSING : VMM_BROKEN,
-	    rc == 0 ? version : rc == 127 ? "ld is not installed" : line, advice);
+	    rc == 0 ? version : rc == 127 ? N_("ld is not installed") : line, advice);
 }
 
 static void terminal(struct eng_doctor *d)
@@ -147,10 +147,10 @@ static void terminal(struct eng_doctor *d)
 
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
 		row(d, ENG_DOCTOR_PLACE, "terminal", VMM_MISSING,
-		    "standard input or output is no terminal",
+		    N_("standard input or output is no terminal"),
 		    N_("Lessons are told as text; for the lab's screens call it from a terminal."));
 	} else if (!term || !*term || strcmp(term, "dumb") == 0) {
-		row(d, ENG_DOCTOR_PLACE, "terminal", VMM_MISSING, "TERM is not set or dumb",
+		row(d, ENG_DOCTOR_PLACE, "terminal", VMM_MISSING, N_("TERM is not set or dumb"),
 		    N_("Set TERM to what your terminal is, for example xterm-256color."));
 	} else {
 		ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws);

@@ -82,8 +82,8 @@ static void one_lesson(const struct eng_grade *g, enum rs_lang lang, bool color,
 		rs_str_addf(out, rs_tr(lang, N_("  workspace: %s\n")), g->workspace);
 	if (g->verdict == ENG_UNGRADABLE) {
 		rs_str_addf(out, "  %s%s%s\n", paint(color, hue(g->verdict)),
-			    rs_tr(lang, N_("This machine cannot run the lesson, so there are no points, "
-					   "neither none nor all:")), paint(color, "\033[0m"));
+			    rs_tr(lang, N_("not graded: this machine cannot run it")),
+			    paint(color, "\033[0m"));
 		eng_fill(out, g->reason.text[lang], NULL, 4, WIDTH);
 		return;
 	}
@@ -114,5 +114,5 @@ void eng_grade_text(const struct eng_grade *g, unsigned n, enum rs_lang lang, bo
 	if (n < 2)
 		return;
 	eng_grade_sum(g, n, &points, &max);
-	rs_str_addf(out, rs_tr(lang, N_("\n%u lessons: %u of %u points\n")), n, points, max);
+	rs_str_addf(out, rs_tr(lang, N_("\nAll %u lessons: %u of %u points\n")), n, points, max);
 }

@@ -389,7 +389,7 @@ void eng_lint_catalog(struct eng_lint *lt, const char *labs_dir)
 		return;
 	}
 	if (eng_catalog_check(&cat, catalog_bad, lt) == 0)
-		PROVED(lt, N_("%u lessons agree with each other: ids, numbers, prerequisites"), cat.n);
+		PROVED(lt, N_("the lessons (%u) agree with each other: ids, numbers, prerequisites"), cat.n);
 	eng_catalog_release(&cat);
 }
 

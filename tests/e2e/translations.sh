@@ -13,7 +13,7 @@ bad=0
 for po in assets/i18n/zh-TW/*.po; do
 	# a part may come without the header that msgfmt wants
 	{ printf 'msgid ""\nmsgstr "Content-Type: text/plain; charset=UTF-8\\n"\n\n'
-	  awk 'NR == FNR { next } 1' /dev/null "$po" | awk 'BEGIN { RS = ""; ORS = "\n\n" } !/(^|\n)msgid ""\nmsgstr/' ; } >"$dir/${po##*/}"
+	  awk 'BEGIN { RS = ""; ORS = "\n\n" } !/(^|\n)msgid ""\nmsgstr/' "$po"; } >"$dir/${po##*/}"
 	msgfmt --check-format -o /dev/null "$dir/${po##*/}" || bad=1
 done
 msgcat --use-first "$dir"/*.po -o "$dir/all.po"
