@@ -10,12 +10,33 @@
 
 #include "engine/base/cleanup.h"
 #include "engine/base/file.h"
+#include "engine/doctor.h"
 #include "engine/kinds.h"
 #include "engine/schema.h"
 
 static int can_engine(const char *engine, struct rs_err *err)
 {
 	return vmm_available(engine, err);
+}
+
+/* Do the probe guests of all these rows (names with blanks between) do what hardware does? */
+static int can_probe(const char *rows, struct rs_err *err)
+{
+	struct eng_doctor d = { 0 };
+	int rc = 0;
+
+	eng_doctor_cpu(&d, false);
+	for (const char *p = rows; !rc && *p;) {
+		size_t n = strcspn(p, " ");
+		rs_auto_free char *name = rs_xasprintf("%.*s", (int)n, p);
+		const struct eng_doctor_row *r = eng_doctor_find(&d, name);
+
+		if (!r || r->state < VMM_EMULATED)
+			rc = rs_err_set(err, -ENOSYS, "%s: %s", name, r ? r->detail : "?");
+		p += n + (p[n] == ' ');
+	}
+	eng_doctor_release(&d);
+	return rc;
 }
 
 /* Is a program in PATH? */

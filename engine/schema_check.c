@@ -1,5 +1,6 @@
 /* Does a tree follow the table of lesson keys? The first mistake is named at its place. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -127,9 +128,9 @@ static int check_name(struct checker *c, const struct eng_node *n, const struct 
 	}
 	const char *near = rs_did_you_mean(n->s, names);
 	if (near)
-		return FAIL(c, n, "\"%s\" is none of the values of \"%s\"; did you mean \"%s\"?",
+		return FAIL(c, n, "unknown value \"%s\" of \"%s\"; did you mean \"%s\"?",
 			    shown(n, buf), k->name, near);
-	return FAIL(c, n, "\"%s\" is none of the values of \"%s\": %s", shown(n, buf), k->name, all.p);
+	return FAIL(c, n, "unknown value \"%s\" of \"%s\"; it is one of: %s", shown(n, buf), k->name, all.p);
 }
 
 static int check_file(struct checker *c, const struct eng_node *n, const char *key)
@@ -143,6 +144,30 @@ static int check_file(struct checker *c, const struct eng_node *n, const char *k
 		return FAIL(c, n, "\"%s\" must name a file inside the folder: no \"..\", no \"/\" in front, "
 				  "no hidden file", shown(n, buf));
 	return 0;
+}
+
+/* A ``` fence without an end would swallow the rest of the text. */
+static int check_fences(struct checker *c, const struct eng_node *n)
+{
+	struct eng_node at = *n;
+	bool open = false;
+	int line = n->text_line;
+
+	for (const char *p = n->s; *p; line++) {
+		const char *q = p + strspn(p, " ");
+
+		if (!strncmp(q, "```", 3)) {
+			open = !open;
+			/* in a block the lines of the text are lines of the file */
+			if (n->text_line > n->line) {
+				at.line = line;
+				at.col = n->text_col + (int)(q - p);
+			}
+		}
+		p += strcspn(p, "\n");
+		p += *p == '\n';
+	}
+	return open ? FAIL(c, &at, "this ``` fence is not closed") : 0;
 }
 
 /* A text in every language. */
@@ -182,6 +207,9 @@ static int check_text(struct checker *c, const struct eng_node *n, const char *k
 			return rc;
 		if (strspn(t->s, " \t\r\n") == t->n)
 			return FAIL(c, t, "\"%s\" has an empty text for %s", key, langs[l]);
+		rc = check_fences(c, t);
+		if (rc)
+			return rc;
 	}
 	return 0;
 }
@@ -202,6 +230,20 @@ static const char *number_scalar(struct checker *c, const struct eng_node *n, co
 	return n->s;
 }
 
+/* 131072 as "128K": the largest unit that divides it. */
+static const char *size_name(uint64_t v, char buf[32])
+{
+	static const char units[] = " KMG";
+	unsigned u = 0;
+
+	while (v && !(v % 1024) && u < 3) {
+		v /= 1024;
+		u++;
+	}
+	snprintf(buf, 32, u ? "%llu%c" : "%llu", (unsigned long long)v, units[u]);
+	return buf;
+}
+
 static int range(struct checker *c, const struct eng_node *n, const struct eng_key *k, uint64_t v)
 {
 	char buf[48];
@@ -212,8 +254,8 @@ static int range(struct checker *c, const struct eng_node *n, const struct eng_k
 		return FAIL(c, n, "\"%s\" is %s, but must be from %llums to %llus", k->name, shown(n, buf),
 			    (unsigned long long)k->min / 1000000, (unsigned long long)k->max / 1000000000);
 	if (k->type == ENG_K_SIZE)
-		return FAIL(c, n, "\"%s\" is %s, but must be from %lluK to %lluK", k->name, shown(n, buf),
-			    (unsigned long long)k->min / 1024, (unsigned long long)k->max / 1024);
+		return FAIL(c, n, "\"%s\" is %s, but must be from %s to %s", k->name, shown(n, buf),
+			    size_name(k->min, (char[32]){ 0 }), size_name(k->max, (char[32]){ 0 }));
 	if (k->type == ENG_K_ADDR)
 		return FAIL(c, n, "\"%s\" is %s, but must be from %#llx to %#llx", k->name, shown(n, buf),
 			    (unsigned long long)k->min, (unsigned long long)k->max);
@@ -259,6 +301,8 @@ static int check_bool(struct checker *c, const struct eng_node *n, const char *k
 
 	if (n->type == ENG_NODE_SCALAR && !n->quoted && (!strcmp(n->s, "true") || !strcmp(n->s, "false")))
 		return 0;
+	if (n->quoted)
+		return FAIL(c, n, "\"%s\" must be true or false, without quotes", key);
 	return FAIL(c, n, "\"%s\" must be true or false, not %s", key, shown(n, buf));
 }
 

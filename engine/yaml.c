@@ -32,11 +32,17 @@ static const struct {
 	  N_("a key is expected here; look at the indentation, and at quotes in the line before") },
 	{ "did not find expected '-' indicator",
 	  N_("\"- \" is expected here; look at the indentation of this list") },
-	{ "did not find expected ',' or ']'", N_("\",\" or \"]\" is expected here: a list is not closed") },
+	{ "did not find expected ',' or ']'",
+	  N_("\",\" or \"]\" is expected here, to close the list that starts in line %d") },
 	{ "did not find expected ',' or '}'",
-	  N_("\",\" or \"}\" is expected here; text that holds { } [ ] or a comma needs quotes") },
+	  N_("\",\" or \"}\" is expected here, to close the map that starts in line %d; text that holds "
+	     "{ } [ ] or a comma needs quotes") },
 	{ "could not find expected ':'", N_("a key without \": \"; look at the indentation and at quotes") },
-	{ "found unexpected end of stream", N_("the file ends inside quotes or brackets") },
+	{ "found unexpected end of stream", N_("the file ends inside the quotes that start in line %d") },
+	{ "found a tab character that violates indentation",
+	  N_("lines are indented with blanks, never tabs") },
+	{ "found a tab character where an indentation space is expected",
+	  N_("lines are indented with blanks, never tabs") },
 	{ "found unknown escape character",
 	  N_("unknown escape in double quotes; write a backslash twice, or use single quotes") },
 	{ "block sequence entries are not allowed in this context",
@@ -45,7 +51,10 @@ static const struct {
 
 static int fail_at(struct reader *r, const yaml_mark_t *m, const char *sentence)
 {
-	return rs_err_at(r->err, -EINVAL, r->name, (int)m->line + 1, (int)m->column + 1, sentence, "");
+	/* some of the sentences name the line where the unfinished thing starts */
+	int start = (int)r->parser.context_mark.line + 1;
+
+	return rs_err_at(r->err, -EINVAL, r->name, (int)m->line + 1, (int)m->column + 1, sentence, start);
 }
 
 static int parser_error(struct reader *r)
@@ -398,7 +407,7 @@ void eng_node_place(const struct eng_node *n, const char *text, size_t size, siz
 
 	*line = n->text_line;
 	*col = n->text_col;
-	for (int c = 1; c < n->text_col && p < end; c++) {
+	for (int c = 1; c < n->text_col && p < end && *p != '\n'; c++) {
 		p++;
 		while (p < end && (*p & 0xc0) == 0x80)
 			p++;
