@@ -181,9 +181,9 @@ static void unpair(struct tui_grid *g, int x, int y)
 	if (!c)
 		return;
 	if (c->width == 0 && x > 0)
-		blank(at(g, x - 1, y), at(g, x - 1, y)->style, at(g, x - 1, y)->back);
+		blank(c - 1, c[-1].style, c[-1].back);
 	if (c->width == 2 && x + 1 < g->w)
-		blank(at(g, x + 1, y), at(g, x + 1, y)->style, at(g, x + 1, y)->back);
+		blank(c + 1, c[1].style, c[1].back);
 }
 
 static void cell_set(struct tui_grid *g, int x, int y, enum tui_style s, const char *ch, int width)
@@ -288,8 +288,10 @@ void tui_fill(struct tui_area a, enum tui_style s, enum tui_back b)
 {
 	for (int y = 0; y < a.h; y++)
 		for (int x = 0; x < a.w; x++) {
+			struct tui_cell *c = at(a.g, a.x + x, a.y + y);
 			unpair(a.g, a.x + x, a.y + y);
-			blank(at(a.g, a.x + x, a.y + y), s, b);
+			if (c)
+				blank(c, s, b);
 		}
 }
 

@@ -158,7 +158,7 @@ enum tui_style tui_ring_style(unsigned cpl)
 
 enum tui_back tui_ring_badge(unsigned cpl)
 {
-	return cpl == 0 ? TUI_B_B_FAIL : cpl == 3 ? TUI_B_B_OK : TUI_B_B_WARN;
+	return cpl < 4 ? (enum tui_back)(TUI_B_RING0 + cpl) : TUI_B_B_IDLE;
 }
 
 const char *tui_family(unsigned kind, enum tui_style *s)

@@ -78,28 +78,31 @@ static void draw(struct tui_area a, const struct tui_pane *p)
 			rs_str_addc(&title, *c == '-' ? '_' : (char)(*c >= 'a' ? *c - 32 : *c));
 		a = tui_pane_detail(a, title.p, why.p);
 	}
+	bool rates = a.w >= 46;
+	int count_x = rates ? a.w - 9 : a.w; /* right edge of the counts */
 	tui_put(a, 0, 0, TUI_S_DIM, tui_tr(p, N_("reason")));
-	tui_put_right(a, a.w - 9, 0, TUI_S_DIM, tui_tr(p, N_("count")));
-	tui_put_right(a, a.w, 0, TUI_S_DIM, tui_tr(p, N_("rate")));
+	tui_put_right(a, count_x, 0, TUI_S_DIM, tui_tr(p, N_("count")));
+	if (rates)
+		tui_put_right(a, a.w, 0, TUI_S_DIM, tui_tr(p, N_("rate")));
 	struct tui_area list = tui_area_sub(a, 0, 1, a.w, a.h - 2);
 	int top = tui_pane_window(p, &tui_pane_exits, n, list.h);
-	int bar_x = a.w >= 60 ? 18 : 15, bar_w = a.w - 21 - bar_x;
+	int bar_x = a.w >= 60 ? 18 : 15, bar_w = count_x - 12 - bar_x;
 	for (int i = 0; i < list.h && top + i < n; i++) {
 		const struct row *e = &r[top + i];
 		bool sel = top + i == p->st->sel;
 		tui_put_max(list, 0, i, bar_x - 1, sel ? TUI_S_STRONG : TUI_S_TEXT,
 			    reason_name(e->reason, name, sizeof(name)));
 		bar(list, bar_x, i, bar_w, e->n, r[0].n);
-		tui_put_right(list, a.w - 9, i, TUI_S_STRONG, tui_fmt_count(e->n, t, sizeof(t)));
-		if (m->rate[e->reason] > 0)
+		tui_put_right(list, count_x, i, TUI_S_STRONG, tui_fmt_count(e->n, t, sizeof(t)));
+		if (rates && m->rate[e->reason] > 0)
 			tui_put_right(list, a.w, i, TUI_S_DIM, tui_fmt_rate(m->rate[e->reason], t, sizeof(t)));
 		if (sel)
 			tui_back_row(list, 0, i, list.w, p->focus ? TUI_B_SELECT : TUI_B_SOFT);
 	}
 	int y = a.h - 1;
 	tui_put(a, 0, y, TUI_S_DIM, tui_tr(p, N_("all exits")));
-	tui_put_right(a, a.w - 9, y, TUI_S_STRONG, tui_fmt_count(tui_model_exits_total(m), t, sizeof(t)));
-	if (m->rate_total > 0)
+	tui_put_right(a, count_x, y, TUI_S_STRONG, tui_fmt_count(tui_model_exits_total(m), t, sizeof(t)));
+	if (rates && m->rate_total > 0)
 		tui_put_right(a, a.w, y, TUI_S_DIM, tui_fmt_rate(m->rate_total, t, sizeof(t)));
 }
 

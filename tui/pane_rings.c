@@ -28,16 +28,16 @@ static const struct rs_event *last_crossing(const struct tui_model *m)
 static void ring_label(struct tui_area a, const struct tui_pane *p, unsigned ring, bool lit)
 {
 	char text[64];
-	const char *what = ring_names[ring].what;
-	snprintf(text, sizeof(text), what[0] ? " %s · %s " : " %s ", tui_tr(p, ring_names[ring].name),
+	const char *what = ring_names[ring].what, *cpu = tui_tr(p, N_(" CPU "));
+	int cpu_w = lit ? tui_width(a.g, cpu) + 1 : 0;
+	snprintf(text, sizeof(text), " %s · %s ", tui_tr(p, ring_names[ring].name),
 		 what[0] ? tui_tr(p, what) : "");
-	int room = a.w - 4;
-	const char *show = tui_width(a.g, text) <= room ? text : "";
-	tui_put_max(a, 2, 0, room, tui_ring_style(ring), show);
+	if (!what[0] || tui_width(a.g, text) + cpu_w > a.w - 4)
+		snprintf(text, sizeof(text), " %s ", tui_tr(p, ring_names[ring].name));
+	tui_put_max(a, 2, 0, a.w - 4, lit ? TUI_S_STRONG : tui_ring_style(ring), text);
 	if (lit) {
-		const char *cpu = tui_tr(p, N_(" CPU "));
-		int w = tui_width(a.g, cpu), x = a.w - 2 - w;
-		if (x > tui_width(a.g, show) + 2) {
+		int w = cpu_w - 1, x = a.w - 2 - w;
+		if (x > tui_width(a.g, text) + 1) {
 			tui_put(a, x, 0, TUI_S_INK, cpu);
 			tui_back_row(a, x, 0, w, tui_ring_badge(ring));
 		}
@@ -128,7 +128,9 @@ static void crossing_row(struct tui_area a, int y, const struct rs_event *ev)
 		      (unsigned long long)ev->arg[1]);
 	tui_put_max(a, x + 2, y, 10, TUI_S_TEXT, via ? via : "?");
 	x += 2 + (wide ? 11 : 10);
-	tui_putf(a, x, y, TUI_S_FAINT, "0x%llx", (unsigned long long)ev->arg[3]);
+	snprintf(t, sizeof(t), "0x%llx", (unsigned long long)ev->arg[3]);
+	if (x + tui_width(a.g, t) <= a.w)
+		tui_put(a, x, y, TUI_S_FAINT, t);
 }
 
 /* "3→0  18    0→3  17": how often each way was taken. */
@@ -173,7 +175,7 @@ static void draw(struct tui_area a, const struct tui_pane *p)
 	const struct tui_model *m = p->m;
 	int y;
 	if (a.h >= 12 && a.w >= 24) {
-		int h = a.h >= 30 ? 13 : a.h >= 19 ? 11 : 9;
+		int h = a.h >= 30 ? 13 : a.h >= 15 ? 11 : 9;
 		int w = a.w > 64 ? 64 : a.w;
 		diagram(tui_area_sub(a, (a.w - w) / 2, 0, w, h), p);
 		y = h;
