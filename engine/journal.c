@@ -16,6 +16,7 @@ struct eng_journal {
 	int fd;
 	char *path;
 	int last_id;
+	bool dir_synced;    /* the file's own name is on the disk */
 	unsigned open;      /* entries not struck */
 	char token[40];
 };
@@ -91,8 +92,19 @@ static int put(struct eng_journal *j, const char *line, size_t n, bool sync)
 
 	if (w != (ssize_t)n)
 		return w < 0 ? -errno : -ENOSPC;
-	if (sync && fdatasync(j->fd) < 0)
+	if (!sync)
+		return 0;
+	if (fdatasync(j->fd) < 0)
 		return -errno;
+	if (!j->dir_synced) {
+		rs_auto_free char *dir = rs_xasprintf("%.*s", (int)(strrchr(j->path, '/') - j->path),
+						      j->path);
+		rs_auto_close int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		if (fd < 0 || fsync(fd) < 0)
+			return -errno;
+		j->dir_synced = true;
+	}
 	return 0;
 }
 

@@ -1,8 +1,8 @@
 /* The journal of what the lab makes on the host, so that it can be undone after a SIGKILL.
  *
  * A journal is a file below $XDG_STATE_HOME/ringside/journal, named after its owner's pid and start
- * time and locked by the owner for as long as it lives: the kernel drops the lock when the owner
- * dies in whatever way. An entry is written before the thing is made, and struck when it is gone.
+ * time, which say whether it lives; and locked by it, for those who share the folder but not its
+ * pids. An entry is written before the thing is made, and struck when it is gone.
  * eng_sweep (eng.h) undoes what journals without an owner still hold, newest first.
  *
  * A journal is bytes that anybody may have written: entries name things, not paths. Directories and

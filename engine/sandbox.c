@@ -101,15 +101,17 @@ const struct eng_sandbox_row *eng_sandbox_rows(unsigned *n)
 
 static int lower(int which, uint64_t to, struct rs_err *err)
 {
+	/* At the soft limit comes SIGXCPU, which has a name; at the hard one SIGKILL. */
+	uint64_t hard = which == RLIMIT_CPU ? to + 1 : to;
 	struct rlimit r;
 
 	if (getrlimit(which, &r) < 0)
 		return rs_err_errno(err, errno, "the resource limits cannot be read");
 	/* Only downwards: raising needs a capability that even root may lack. */
-	if (r.rlim_max == RLIM_INFINITY || r.rlim_max > to)
-		r.rlim_max = to;
-	if (r.rlim_cur == RLIM_INFINITY || r.rlim_cur > r.rlim_max)
-		r.rlim_cur = r.rlim_max;
+	if (r.rlim_max == RLIM_INFINITY || r.rlim_max > hard)
+		r.rlim_max = hard;
+	if (r.rlim_cur == RLIM_INFINITY || r.rlim_cur > to)
+		r.rlim_cur = to < r.rlim_max ? to : r.rlim_max;
 	if (setrlimit(which, &r) < 0)
 		return rs_err_errno(err, errno, "a resource limit cannot be set");
 	return 0;

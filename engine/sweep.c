@@ -94,8 +94,7 @@ static bool parse(struct list *l, char *text)
 	return true;
 }
 
-/* The owner's name: PID-START.N. Is that process alive? The lock says so too, but not on every file
- * system. */
+/* The owner's name: PID-START.N. Is that process alive? */
 static bool owner_alive(const char *name)
 {
 	int pid;
@@ -118,22 +117,25 @@ static unsigned sweep_file(int dirfd, const char *name)
 	unsigned swept = 0, left = 0;
 	ssize_t n;
 
-	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid() ||
-	    flock(fd, LOCK_EX | LOCK_NB) < 0)
+	if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != geteuid())
 		return 0;
+	bool locked = flock(fd, LOCK_EX | LOCK_NB) == 0;
 	while (text.len < JOURNAL_MAX && (n = read(fd, buf, sizeof(buf))) > 0)
 		rs_str_addn(&text, buf, (size_t)n);
 	eng_boot_id(boot);
 	if (!parse(&l, text.p)) {
-		if (!owner_alive(name))
+		if (locked && !owner_alive(name))
 			unlinkat(dirfd, name, 0);
 		return 0;
 	}
 	bool same_boot = strcmp(l.boot, boot) == 0;
-	bool same_ns = l.pidns == eng_pid_ns();
+	bool ours = same_boot && l.pidns == eng_pid_ns();
 
-	/* In another PID namespace of this boot its pids mean nothing to us: whoever lives there sweeps. */
-	if (same_boot && (!same_ns || owner_alive(name))) {
+	/* Where the owner's pid means something to us, it decides: the lock of a dead lab may be held
+	 * for a moment by a child that is dying with it. In another PID namespace of this boot pids mean
+	 * nothing to us, and whoever lives there sweeps. Another boot may be another machine with the
+	 * same home, and there the lock decides. */
+	if (ours ? owner_alive(name) : same_boot || !locked) {
 		list_release(&l);
 		return 0;
 	}

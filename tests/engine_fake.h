@@ -64,7 +64,7 @@ static inline void fake_lesson(struct fake *f, const char *steps,
 	char buf[600];
 	int n = asprintf(&yaml, "schema: ringside/lesson/v1\nid: fake-lesson\n"
 				"title: {en: T, zh-TW: T}\nsummary: {en: S, zh-TW: S}\n"
-				"track: rings\nminutes: 1\nfiles: {starter: [image.bin]}\n"
+				"track: rings\nminutes: 1\nfiles: {starter: [image.bin, guest.S]}\n"
 				"steps:\n%s", steps);
 
 	f->lesson = eng_lesson_parse(yaml, (size_t)n, "fake.yaml", NULL, &err);
