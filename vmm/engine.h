@@ -7,6 +7,7 @@
 
 struct vmm_machine;
 struct vmm_vcpu;
+struct vmm_cpu_state;       /* general + system registers, cpu.h */
 
 /* Why `run` came back. */
 struct vmm_exit {
@@ -17,13 +18,14 @@ struct vmm_exit {
 		struct { uint32_t exception; uint64_t pc, dr6, dr7; } debug;
 		struct { uint64_t hardware_reason; uint32_t cpu; } fail;
 		struct { uint32_t suberror, ndata; uint64_t data[16]; } internal;
+		/* SHUTDOWN: the state with which the guest was last entered, since AMD-V keeps none after
+		 * a triple fault. NULL when the engine does not have it. The engine's, until the next run. */
+		struct { const struct vmm_cpu_state *before; } shutdown;
 		struct { uint64_t nr, args[6]; uint64_t *ret; } hypercall;
 		struct { uint32_t type; } system;
 		struct { uint32_t index; uint8_t write; uint64_t *data; uint8_t *error; } msr;
 	};
 };
-
-struct vmm_cpu_state;       /* general + system registers, cpu.h */
 
 struct vmm_engine_ops {
 	const char *name;
@@ -40,7 +42,7 @@ struct vmm_engine_ops {
 	/* Valid after run returned, until the next run. */
 	int (*get_state)(struct vmm_vcpu *v, struct vmm_cpu_state *out, struct rs_err *err);
 	int (*set_state)(struct vmm_vcpu *v, const struct vmm_cpu_state *in, struct rs_err *err);
-	/* Fills star, lstar, fmask of *io. */
+	/* Fills star, lstar, fmask, sysenter_eip of *io. */
 	int (*get_msrs)(struct vmm_vcpu *v, struct vmm_cpu_state *io, struct rs_err *err);
 	/* Single-step and up to 4 execution breakpoints (linear addresses). -ENOSYS. */
 	int (*set_debug)(struct vmm_vcpu *v, bool step, const uint64_t *bp, unsigned n, struct rs_err *err);

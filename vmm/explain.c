@@ -20,7 +20,8 @@ struct report {
 	struct vmm_delivery chain[VMM_CHAIN_MAX];
 	unsigned links;
 	bool fatal;           /* the chain ends in a shutdown */
-	bool reset;           /* the registers are those after a reset: the CPU kept none */
+	bool reset;           /* the CPU kept no registers; s is what it was last entered with, ... */
+	bool lost;            /* ... or not even that is known */
 	int vector;           /* the first exception, or -1 */
 	uint64_t address;     /* ... of a page fault */
 };
@@ -63,11 +64,16 @@ static void triple_fault(const struct report *r, enum rs_lang lang, struct rs_st
 
 	if (r->links)
 		last = &r->chain[r->links - 1];
-	if (r->reset) {
+	if (r->lost) {
 		rs_str_add(out, T("Triple fault: an exception could not be delivered, and neither could the double fault that followed. This CPU keeps no registers after it: what is shown are the values after a reset."));
 		return;
 	}
 	current_insn(r, &in);
+	if (r->reset && r->vector < 0) {
+		rs_str_addf(out, T("Triple fault, somewhere after 0x%llx: an exception could not be delivered, and neither could the double fault that followed. This CPU keeps no registers after it: what is shown is how the guest was last entered."),
+			    (unsigned long long)r->s->rip);
+		return;
+	}
 	if (r->vector < 0) {
 		rs_str_addf(out, T("Triple fault at 0x%llx: an exception at \"%s\" could not be delivered, and neither could the double fault that followed."),
 			    (unsigned long long)r->s->rip, in.text);
@@ -335,13 +341,12 @@ static void put_walk(const struct report *r, const char *what, uint64_t linear, 
 	vmm_walk_format(&w, linear, out);
 }
 
-static void put_chain(const struct report *r, struct rs_str *out)
+static void put_links(const struct vmm_delivery *chain, unsigned links, struct rs_str *out)
 {
 	char name[16];
 
-	rs_str_add(out, "\nthe exceptions on their way:\n");
-	for (unsigned i = 0; i < r->links; i++) {
-		const struct vmm_delivery *d = &r->chain[i];
+	for (unsigned i = 0; i < links; i++) {
+		const struct vmm_delivery *d = &chain[i];
 
 		rs_str_addf(out, "  %-4s ", vector_name(d->vector, name));
 		if (d->arrives)
@@ -349,6 +354,25 @@ static void put_chain(const struct report *r, struct rs_str *out)
 		else
 			rs_str_addf(out, "%s (0x%" PRIx64 ") -> %s\n", d->why, d->at,
 				    d->vector == 8 ? "shutdown" : vector_name(d->then, name));
+	}
+}
+
+/* The way of the exception that was seen, or the ways of the usual ones. */
+static void put_chains(const struct report *r, struct rs_str *out)
+{
+	static const unsigned char usual[] = {6, 13, 14, 8};
+
+	if (r->links) {
+		rs_str_add(out, "\nthe exceptions on their way:\n");
+		put_links(r->chain, r->links, out);
+		return;
+	}
+	rs_str_add(out, "\nwhat an exception would meet on its way:\n");
+	for (unsigned i = 0; i < sizeof(usual); i++) {
+		struct vmm_delivery d;
+
+		vmm_deliver(r->m, r->s, usual[i], false, &d);
+		put_links(&d, 1, out);
 	}
 }
 
@@ -368,11 +392,19 @@ void vmm_explain(const struct vmm_machine *m, const struct vmm_cpu_state *s,
 		bool software;
 
 		r.reset = looks_reset(s);
-		if (!r.reset)
+		r.lost = r.reset && !(exit->reason == KVM_EXIT_SHUTDOWN && exit->shutdown.before);
+		if (r.reset && !r.lost)
+			r.s = s = exit->shutdown.before;
+		if (!r.lost)
 			r.vector = vmm_guess_exception(m, s, &software, &r.address);
 		if (r.vector >= 0)
 			r.links = vmm_deliver_chain(m, s, (unsigned)r.vector, software, r.chain,
 						    &r.fatal);
+		/* the guest ran on from there: unless it shows at once, the cause came later */
+		if (r.reset && !r.fatal) {
+			r.vector = -1;
+			r.links = 0;
+		}
 	}
 	for (int lang = 0; lang < RS_LANGS; lang++) {
 		rs_auto_str sentence = RS_STR_INIT;
@@ -384,11 +416,11 @@ void vmm_explain(const struct vmm_machine *m, const struct vmm_cpu_state *s,
 			rs_str_add(out, sentence.p);
 	}
 	put_state(s, out);
-	if (r.reset)
+	if (r.lost)
 		return;
 	put_code(&r, out);
-	if (r.links)
-		put_chain(&r, out);
+	if (outcome == RS_OUT_SHUTDOWN)
+		put_chains(&r, out);
 	if (s->cr0 & CR0_PG) {
 		put_walk(&r, "RIP", linear_rip(s), out);
 		if (s->cr2 && s->cr2 != linear_rip(s) &&

@@ -54,6 +54,10 @@ struct kvm_cpu {
 	struct kvm_sregs sregs;
 	bool have_regs, have_sregs;
 	bool dirty_regs, dirty_sregs;
+	/* Registers at the last entry: after a triple fault AMD-V has no others. */
+	struct kvm_regs entry_regs;
+	struct kvm_sregs entry_sregs;
+	struct vmm_cpu_state before;
 };
 
 static const struct cap {
@@ -487,23 +491,9 @@ static int kvm_peek(struct vmm_vcpu *v, uint64_t *rip, unsigned *cpl, struct rs_
 	return 0;
 }
 
-static int kvm_get_state(struct vmm_vcpu *v, struct vmm_cpu_state *o, struct rs_err *err)
+static struct vmm_cpu_state state_of(const struct kvm_regs *r, const struct kvm_sregs *s)
 {
-	struct kvm_cpu *c = cpu_of(v);
-	const struct kvm_sregs *s;
-	const struct kvm_regs *r;
-
-	if (!in_page(c)) {
-		int e = fetch_regs(v, err);
-
-		if (!e)
-			e = fetch_sregs(v, err);
-		if (e < 0)
-			return e;
-	}
-	r = regs_of(c);
-	s = sregs_of(c);
-	*o = (struct vmm_cpu_state){
+	return (struct vmm_cpu_state){
 		.gpr = { r->rax, r->rcx, r->rdx, r->rbx, r->rsp, r->rbp, r->rsi, r->rdi, r->r8, r->r9,
 			 r->r10, r->r11, r->r12, r->r13, r->r14, r->r15 },
 		.rip = r->rip, .rflags = r->rflags,
@@ -515,6 +505,21 @@ static int kvm_get_state(struct vmm_vcpu *v, struct vmm_cpu_state *o, struct rs_
 		.gdt_base = s->gdt.base, .gdt_limit = s->gdt.limit,
 		.idt_base = s->idt.base, .idt_limit = s->idt.limit,
 	};
+}
+
+static int kvm_get_state(struct vmm_vcpu *v, struct vmm_cpu_state *o, struct rs_err *err)
+{
+	struct kvm_cpu *c = cpu_of(v);
+
+	if (!in_page(c)) {
+		int e = fetch_regs(v, err);
+
+		if (!e)
+			e = fetch_sregs(v, err);
+		if (e < 0)
+			return e;
+	}
+	*o = state_of(regs_of(c), sregs_of(c));
 	return 0;
 }
 
@@ -591,20 +596,22 @@ static int kvm_get_msrs(struct vmm_vcpu *v, struct vmm_cpu_state *io, struct rs_
 {
 	struct {
 		struct kvm_msrs head;
-		struct kvm_msr_entry e[3];
-	} q = { .head.nmsrs = 3,
-		.e = { { .index = MSR_STAR }, { .index = MSR_LSTAR }, { .index = MSR_FMASK } } };
+		struct kvm_msr_entry e[4];
+	} q = { .head.nmsrs = 4,
+		.e = { { .index = MSR_STAR }, { .index = MSR_LSTAR }, { .index = MSR_FMASK },
+		       { .index = MSR_SYSENTER_EIP } } };
 	int n;
 
 	rs_count(v->m->em, RS_CTR_KVM_CALLS, 1);
 	n = ioctl(cpu_of(v)->fd, KVM_GET_MSRS, &q);
 	if (n < 0)
 		return rs_err_errno(err, errno, N_("KVM does not give the model-specific registers"));
-	if (n != 3)
+	if (n < 3)
 		return rs_err_set(err, -ENOSYS, N_("KVM does not give the registers of SYSCALL"));
 	io->star = q.e[0].data;
 	io->lstar = q.e[1].data;
 	io->fmask = q.e[2].data;
+	io->sysenter_eip = n > 3 ? q.e[3].data : 0;
 	return 0;
 }
 
@@ -752,6 +759,8 @@ static int kvm_run_vcpu(struct vmm_vcpu *v, struct vmm_exit *x, struct rs_err *e
 	}
 	if (first)
 		t = vmm_now_ns();
+	c->entry_regs = *regs_of(c);
+	c->entry_sregs = *sregs_of(c);
 	do
 		r = ioctl(c->fd, KVM_RUN, 0);
 	while (r < 0 && errno == EAGAIN);
@@ -770,6 +779,10 @@ static int kvm_run_vcpu(struct vmm_vcpu *v, struct vmm_exit *x, struct rs_err *e
 		return rs_err_errno(err, e, N_("KVM_RUN failed"));
 	}
 	translate(c->run, x);
+	if (__builtin_expect(x->reason == KVM_EXIT_SHUTDOWN, 0)) {
+		c->before = state_of(&c->entry_regs, &c->entry_sregs);
+		x->shutdown.before = c->before.rflags ? &c->before : NULL; /* bit 1 is always set */
+	}
 	return 0;
 }
 
