@@ -41,6 +41,7 @@
 #define MSR_STAR 0xc0000081u
 #define MSR_LSTAR 0xc0000082u
 #define MSR_FMASK 0xc0000084u
+#define MSR_SYSENTER_EIP 0x176u
 
 enum vmm_gpr { RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15, GPRS };
 
@@ -51,7 +52,7 @@ struct vmm_cpu_state {
 	struct vmm_seg cs, ss, ds, es, fs, gs, tr, ldtr;
 	uint64_t gdt_base, idt_base;
 	uint32_t gdt_limit, idt_limit;
-	uint64_t star, lstar, fmask;   /* read on demand: 0 unless vmm_engine_ops.get_msrs filled them */
+	uint64_t star, lstar, fmask, sysenter_eip; /* read on demand: 0 unless vmm_engine_ops.get_msrs filled them */
 };
 
 /* CPL: SS.DPL on Intel and AMD alike (SDM vol. 3A, 5.5 and 24.4.1), 0 in real mode. */
