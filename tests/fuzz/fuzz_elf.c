@@ -7,6 +7,20 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* One machine a configuration, its RAM all zeros between two runs. */
+static struct vmm_machine *machine(const struct vmm_desc *d)
+{
+	static struct vmm_machine *have[VMM_ENTRY_COUNT][2];
+	struct vmm_machine **m = &have[d->entry][d->holes];
+	struct rs_err err = RS_ERR_INIT;
+
+	if (!*m)
+		*m = vmm_machine_new(d, NULL, &err);
+	if (!*m)
+		abort();
+	return *m;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct rs_err err = RS_ERR_INIT;
@@ -24,9 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	d.holes = data[0] >> 4 & 1;
 	d.hole[0] = (struct vmm_hole){0x30000, 0x1000};
 	d.load = data[0] & 0x80 ? (uint64_t)data[0] << 9 : 0;
-	m = vmm_machine_new(&d, NULL, &err);
-	if (!m)
-		abort();
+	m = machine(&d);
 	r = vmm_load_bytes(m, &d, data + 1, size - 1, "fuzz", &image, &err);
 	if (r && (!err.code || !err.text[RS_LANG_EN][0]))
 		abort();
@@ -39,6 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned i = 0; vmm_entry_has_tables(&d) && i < VMM_TABLES_END - VMM_TABLES_BASE; i++)
 		if (tables[i])
 			abort();
-	vmm_machine_free(m);
+	for (unsigned i = 0; !r && i < image.parts; i++)
+		memset(vmm_ram(m, image.part[i].gpa, image.part[i].size), 0, image.part[i].size);
 	return 0;
 }
