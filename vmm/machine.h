@@ -137,6 +137,7 @@ struct vmm_orders {
 	unsigned head, count;
 	_Atomic bool pending;          /* something is in q, or `stop` is set */
 	_Atomic int stop;              /* 0, or 1 + enum rs_outcome with which the run must end */
+	bool pause_now;                /* the vCPU thread's own wish: its steps are done */
 	int go;                        /* 0: the vCPU thread waits; 1: it runs; -1: it ends at once */
 };
 
@@ -214,11 +215,14 @@ void vmm_trace_free(struct vmm_vcpu *v);
 void vmm_trace_start(struct vmm_vcpu *v);
 /* Before the guest is entered: arms single-step and breakpoints as the mode wants. */
 int vmm_trace_before(struct vmm_vcpu *v, struct rs_err *err);
-/* After an exit, v->rip and v->cpl read: says what was crossed. */
+/* After an exit, v->rip and v->cpl read: says what was crossed. 1: the exit was the tracer's own and asks
+ * for nothing; 0: the guest's; negative with err. */
 int vmm_trace_after(struct vmm_vcpu *v, struct rs_err *err);
 /* The vCPU was asked to come round: nothing that the guest did. */
 void vmm_trace_kicked(struct vmm_vcpu *v);
-/* The run is over, or a snapshot is taken: a last sample. */
+/* Puts guest memory into the state that the guest knows: before anybody looks at it. */
+void vmm_trace_hide(struct vmm_vcpu *v);
+/* The run is over: a last sample. */
 void vmm_trace_end(struct vmm_vcpu *v);
 
 #endif

@@ -48,6 +48,7 @@ void vmm_pause(struct vmm_vcpu *v)
 	v->steps_left = 0;
 	atomic_store(&m->paused_since, vmm_now_ns());
 	atomic_store(&m->orders.pending, true);
+	vmm_trace_hide(v);
 	vmm_out_flush(&m->serial_out);
 	vmm_out_flush(&m->debug_out);
 	vmm_snapshot(v);

@@ -110,6 +110,7 @@ static void tick(struct vmm_vcpu *v)
 {
 	struct vmm_machine *m = v->m;
 
+	vmm_trace_hide(v);
 	vmm_clock_tune(&m->clock);
 	vmm_out_flush(&m->serial_out);
 	vmm_out_flush(&m->debug_out);
@@ -142,7 +143,12 @@ static int loop(struct vmm_vcpu *v, struct rs_err *err)
 	while (!v->ended) {
 		int r;
 
+		if (__builtin_expect(m->orders.pause_now, 0)) {
+			m->orders.pause_now = false;
+			vmm_pause(v);
+		}
 		if (__builtin_expect(atomic_load_explicit(&m->orders.pending, memory_order_acquire), 0)) {
+			vmm_trace_hide(v);
 			vmm_orders_do(v);
 			if (v->ended)
 				break;
@@ -162,12 +168,11 @@ static int loop(struct vmm_vcpu *v, struct rs_err *err)
 		if (ops->peek(v, &v->rip, &v->cpl, err) < 0)
 			return err->code;
 		if (r == 0) {
+			v->pending = false; /* the access before it is complete */
 			r = vmm_trace_after(v, err);
 			if (r < 0)
 				return r;
-			if (v->exit.reason == KVM_EXIT_DEBUG)
-				v->pending = false;
-			else
+			if (r == 0)
 				handle(v);
 		} else {
 			v->pending = false; /* it was completed on the way */
