@@ -116,7 +116,7 @@ static int grade_one(struct eng_cli *c, const struct job *job, bool several, str
 	struct eng_grade_opts o = { .engine = eng_cli_opt(c, "engine"), .step = eng_cli_opt(c, "step") };
 	const char *dir = eng_cli_opt(c, "workspace");
 	rs_auto_free char *from = NULL;
-	rs_auto_free char *own = NULL;
+	rs_auto_free char *own = NULL, *marked = NULL;
 	int rc;
 
 	rc = eng_copy_new(&copy, err);
@@ -140,7 +140,8 @@ static int grade_one(struct eng_cli *c, const struct job *job, bool several, str
 			own = eng_workspace_path(job->lesson, err);
 			if (!own)
 				return err->code;
-			if (eng_is_dir(own))
+			marked = eng_workspace_lesson(own);
+			if (marked)
 				from = rs_xstrdup(own);
 		}
 		if (!from)

@@ -224,7 +224,7 @@ static inline void put_file(const char *name, const char *text)
 /* Runs a program of the machine; its exit status, output in `out`. 127: not installed. */
 static inline int tool(const char *command, struct rs_str *out)
 {
-	rs_auto_free char *quiet = rs_xasprintf("%s 2>&1", command);
+	rs_auto_free char *quiet = rs_xasprintf("{ %s\n} 2>&1", command);
 	FILE *p = popen(quiet, "re");
 	char buf[1024];
 	size_t n;
