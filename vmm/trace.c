@@ -222,6 +222,7 @@ int vmm_trace_before(struct vmm_vcpu *v, struct rs_err *err)
 	r = v->m->ops->get_state(v, &t->s, err);
 	if (r < 0)
 		return r;
+	vmm_gates_plant(v->m, &t->gates, vmm_pc(&t->s)); /* no HLT where we read now */
 	n = vmm_read_linear(v->m, &t->s, vmm_pc(&t->s), code, sizeof(code));
 	vmm_decode(code, n, vmm_mode_bits(&t->s), t->s.rip, &t->insn);
 	if (guest_steps(v)) {
