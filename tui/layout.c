@@ -21,6 +21,49 @@ static int wanted_width(enum eng_view v)
 
 #define ROW_MIN 13
 
+/* Rows, frame included, after which a view has little more to show; 0: it can use any number. */
+static int enough_rows(enum eng_view v)
+{
+	switch (v) {
+	case ENG_VIEW_rings:
+		return 22;
+	case ENG_VIEW_registers:
+		return 26;
+	case ENG_VIEW_code:
+		return 20;
+	case ENG_VIEW_exits:
+		return 18;
+	case ENG_VIEW_serial:
+		return 13;
+	default:
+		return 0;
+	}
+}
+
+/* Shares `h` rows out among `n` rows of panes: evenly, except that what one row does not need goes
+ * to the others. enough[i] 0: needs whatever there is. */
+static void share(int h, int n, const int *enough, int *out)
+{
+	bool fixed[3] = { false };
+	int left = h, open = n;
+	for (bool again = true; again && open > 1;) {
+		again = false;
+		for (int i = 0; i < n && open > 1; i++)
+			if (!fixed[i] && enough[i] && enough[i] < left / open) {
+				out[i] = enough[i];
+				left -= enough[i];
+				open--;
+				fixed[i] = again = true;
+			}
+	}
+	for (int i = 0; i < n; i++)
+		if (!fixed[i]) {
+			out[i] = left / open;
+			left -= out[i];
+			open--;
+		}
+}
+
 /* Shares an area out to the views in their order: narrow ones may stand side by side. Returns
  * how many got a place. */
 static int place(struct tui_layout *l, struct tui_rect a, const struct tui_layout_in *in)
@@ -46,8 +89,15 @@ static int place(struct tui_layout *l, struct tui_rect a, const struct tui_layou
 		}
 		r++;
 	}
+	int enough[3] = { 0 }, height[3] = { 0 };
+	for (int i = 0; i < r; i++)
+		for (int k = 0; k < count[i]; k++) {
+			int e = enough_rows(in->view[l->pane[first[i] + k].view]);
+			enough[i] = k && (!e || !enough[i]) ? 0 : e > enough[i] ? e : enough[i];
+		}
+	share(a.h, r, enough, height);
 	for (int i = 0, y = a.y; i < r; i++) {
-		int h = (a.y + a.h - y) / (r - i);
+		int h = height[i];
 		for (int k = 0; k < count[i]; k++) {
 			int w = count[i] == 2 ? a.w / 2 : a.w;
 			int x = a.x + k * w;

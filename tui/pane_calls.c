@@ -1,5 +1,6 @@
 /* The walk through the KVM API: one call a row, its descriptor, arguments, result and time. */
 #include <stdio.h>
+#include <string.h>
 
 #include "tui/pane.h"
 
@@ -61,7 +62,9 @@ static void draw_call(struct tui_area a, int y, unsigned number, const struct rs
 	else
 		tui_put(a, x, y, s, "◆"), x += 2;
 	struct tui_area left = tui_area_sub(a, 0, y, rx - 1, 1);
-	x += tui_put(left, x, 0, failed ? TUI_S_FAIL : TUI_S_STRONG, name);
+	/* every ioctl's name begins with KVM_: where room is scarce, that goes first */
+	const char *show = a.w < 64 && !strncmp(name, "KVM_", 4) ? name + 4 : name;
+	x += tui_put(left, x, 0, failed ? TUI_S_FAIL : TUI_S_STRONG, show);
 	if (ev->text[0] && x + 3 < left.w) {
 		x += tui_put(left, x, 0, TUI_S_FAINT, "(");
 		int w = left.w - x - 1;

@@ -60,7 +60,7 @@ static void draw_line(struct tui_area a, int y, const struct line *l)
 			addr++, n--;
 	x += tui_put_raw(a, x, y, a.w, TUI_S_FAINT, addr, n) + 2;
 	if (a.w >= 56) {
-		int room = a.w >= 72 ? 30 : 24;
+		int room = a.w >= 72 ? 26 : 22;
 		tui_put_raw(a, x, y, room, TUI_S_FAINT, l->bytes, l->bytes_n);
 		x += room;
 	}

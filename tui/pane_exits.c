@@ -53,7 +53,7 @@ static void bar(struct tui_area a, int x, int y, int width, uint64_t n, uint64_t
 	if (n && eighths < 2)
 		eighths = 2;
 	tui_hline(a, x, y, eighths / 8, TUI_S_F_VM, "█");
-	if (eighths % 8)
+	if (eighths % 8 && !a.g->ascii)
 		tui_put(a, x + eighths / 8, y, TUI_S_F_VM, part[eighths % 8]);
 }
 

@@ -67,7 +67,7 @@ static void arrow(struct tui_area d, int inset, const struct rs_event *ev)
 static void diagram(struct tui_area d, const struct tui_pane *p)
 {
 	const struct tui_model *m = p->m;
-	int inset = d.w >= 34 ? 3 : 2;
+	int inset = d.w >= 40 ? 3 : 2;
 	for (int ring = 3; ring >= 0; ring--) {
 		int k = 3 - ring;
 		struct tui_area a = tui_area_sub(d, k * inset, k, d.w - 2 * k * inset, d.h - 2 * k);
@@ -88,8 +88,11 @@ static void diagram(struct tui_area d, const struct tui_pane *p)
 	const char *via = rs_unit_value_name(RS_UNIT_via, ev->arg[2]);
 	snprintf(text, sizeof(text), "%u → %u  %s", (unsigned)ev->arg[0], (unsigned)ev->arg[1],
 		 via ? via : "?");
-	int w = tui_width(core.g, text), x = (core.w - w) / 2;
-	tui_put_max(core, x < 3 ? 3 : x, core.h / 2, core.w - 3, TUI_S_STRONG, text);
+	int room = core.w - 3; /* the arrow's head stands in the core */
+	if (tui_width(core.g, text) > room)
+		snprintf(text, sizeof(text), "%s", via ? via : "?");
+	int x = (core.w - tui_width(core.g, text)) / 2;
+	tui_put_max(core, x < 2 ? 2 : x, core.h / 2, room, TUI_S_STRONG, text);
 }
 
 /* Where there is no room for frames: the four rings side by side. */

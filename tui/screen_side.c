@@ -178,11 +178,11 @@ static void check(struct pen *p, const struct eng_check_result *r, int index)
 	}
 	if (index == a->ls.check && a->ls.focus == TUI_FOCUS_TASK && r->note.len &&
 	    r->verdict != ENG_PASS) { /* the events that decided it, for the selected check */
-		struct tui_wrap w = { .text = r->note.p, .width = p->in.w - 2 };
-		while (tui_wrap_next(&w)) {
-			if (!p->measure)
-				tui_put_raw(p->in, 2, p->y, p->in.w - 2, TUI_S_FAINT, w.line, w.len);
-			p->y++;
+		for (const char *s0 = r->note.p; *s0; s0 += strcspn(s0, "\n"), s0 += *s0 == '\n') {
+			int in = (int)strspn(s0, " ");
+			rs_auto_str line = RS_STR_INIT;
+			rs_str_addn(&line, s0 + in, strcspn(s0 + in, "\n"));
+			para(p, 2 + in, TUI_S_FAINT, line.p);
 		}
 	}
 }
