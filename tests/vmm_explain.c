@@ -239,6 +239,107 @@ static void test_amd_reset(void **state)
 	     "a reset.");
 }
 
+/* ... but the monitor knows how the guest was last entered. */
+static void test_amd_last_entry(void **state)
+{
+	struct fixture *f = *state;
+	struct vmm_cpu_state before;
+
+	CODE(f, "\xb8\x05\x00\x00\x00\xeb\x01\x90\xf4"); /* mov eax, 5; jmp +1; nop; hlt */
+	ring3(f);
+	before = f->s;
+	f->s = (struct vmm_cpu_state){.rip = 0xfff0, .cs.base = 0xffff0000, .cs.selector = 0xf000,
+				      .rflags = 2, .cr0 = 0x60000010};
+	f->exit.reason = KVM_EXIT_SHUTDOWN;
+	f->exit.shutdown.before = &before;
+	says(f, RS_OUT_SHUTDOWN,
+	     "Triple fault: probably \"hlt\" at 0x10008 raised #GP, which could not be delivered, because "
+	     "its entry in the interrupt table is empty. This CPU keeps no registers after it: what is "
+	     "shown is how the guest was last entered.");
+	contains(f, "> 0000000000010000  b8 05");
+	/* behind a choice of ways nothing is certain */
+	CODE(f, "\xb8\x05\x00\x00\x00\x75\x01\x90\xf4");
+	says(f, RS_OUT_SHUTDOWN,
+	     "Triple fault, somewhere after 0x10000: an exception could not be delivered, and neither "
+	     "could the double fault that followed. This CPU keeps no registers after it: what is shown "
+	     "is how the guest was last entered.");
+	contains(f, "what an exception would meet on its way:");
+	contains(f, "#PF  its entry in the interrupt table is empty");
+}
+
+/* Which exception an instruction raises shows in its operands. */
+static void test_guess(void **state)
+{
+	static const struct {
+		const char *code;
+		size_t n;
+		int ring, vector;
+		uint64_t address;
+	} row[] = {
+#define ROW(code, ring, vector, address) {code, sizeof(code) - 1, ring, vector, address}
+		ROW("\x90", 0, -1, 0),
+		ROW("\x0f\x0b", 0, 6, 0),
+		ROW("\xf4", 0, -1, 0),
+		ROW("\xf4", 3, 13, 0),
+		ROW("\xfa", 3, 13, 0),
+		ROW("\xe6\x80", 3, 13, 0),
+		ROW("\x0f\x05", 3, 6, 0),                                 /* syscall without EFER.SCE */
+		ROW("\xcd\x21", 3, 0x21, 0),
+		ROW("\x48\x8b\x04\x25\x00\x10\x00\x00", 0, -1, 0),      /* mov rax, [0x1000] */
+		ROW("\x48\x8b\x04\x25\x00\x10\x00\x00", 3, 14, 0x1000),
+		ROW("\x48\x8b\x03", 0, 14, 0x7ffffff000),               /* mov rax, [rbx] */
+		ROW("\x48\x8b\x01", 0, 13, 0),                          /* mov rax, [rcx]: not canonical */
+		ROW("\x48\x8d\x03", 0, -1, 0),                          /* lea rax, [rbx] */
+		ROW("\x0f\x1f\x03", 0, -1, 0),                          /* nop [rbx] */
+		ROW("\x0f\x18\x0b", 0, -1, 0),                          /* prefetcht0 [rbx] */
+		ROW("\xf3\xaa", 0, 14, 0x400000),                        /* rep stosb to RDI */
+		ROW("\x48\xf7\xf2", 0, 0, 0),                           /* div rdx: #DE is possible */
+		ROW("\x8b\x87\xfe\xff\xff\xff", 0, 14, 0x400000),        /* mov eax, [rdi - 2]: two pages */
+#undef ROW
+	};
+	struct fixture *f = *state;
+	struct vmm_cpu_state ring0 = f->s;
+
+	for (unsigned i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+		uint64_t address;
+		bool software;
+		int vector;
+
+		f->s = ring0;
+		if (row[i].ring)
+			ring3(f);
+		f->s.gpr[RBX] = 0x7ffffff000;
+		f->s.gpr[RCX] = 1ull << 47;
+		f->s.gpr[RDI] = f->d.memory;
+		code(f, row[i].code, row[i].n);
+		vector = vmm_guess_exception(f->m, &f->s, &software, &address);
+		if (vector != row[i].vector)
+			fail_msg("row %u: vector %d, not %d", i, vector, row[i].vector);
+		if (vector == 14)
+			assert_int_equal(address, row[i].address);
+		assert_int_equal(software, vector == 0x21);
+	}
+	/* the stack is an operand too */
+	f->s = ring0;
+	CODE(f, "\x50");
+	f->s.gpr[RSP] = f->d.memory + 8;
+	assert_int_equal(vmm_guess_exception(f->m, &f->s, &(bool){0}, &(uint64_t){0}), 14);
+	f->s.gpr[RSP] = f->d.memory;
+	assert_int_equal(vmm_guess_exception(f->m, &f->s, &(bool){0}, &(uint64_t){0}), -1);
+	CODE(f, "\x58");
+	assert_int_equal(vmm_guess_exception(f->m, &f->s, &(bool){0}, &(uint64_t){0}), 14);
+	CODE(f, "\xc3");
+	assert_int_equal(vmm_guess_exception(f->m, &f->s, &(bool){0}, &(uint64_t){0}), 14);
+	/* read-only pages */
+	f->s = ring0;
+	CODE(f, "\xc6\x04\x25\x00\x00\x02\x00\x01"); /* mov byte ptr [0x20000], 1 */
+	assert_int_equal(vmm_guess_exception(f->m, &f->s, &(bool){0}, &(uint64_t){0}), -1);
+	*(uint64_t *)vmm_ram(f->m, VMM_PAGE_TABLES + 0x3000 + 0x20 * 8, 8) &= ~PTE_W;
+	assert_int_equal(vmm_guess_exception(f->m, &f->s, &(bool){0}, &(uint64_t){0}), 14);
+	f->s.cr0 &= ~CR0_WP;
+	assert_int_equal(vmm_guess_exception(f->m, &f->s, &(bool){0}, &(uint64_t){0}), -1);
+}
+
 static void test_fail_entry(void **state)
 {
 	struct fixture *f = *state;
@@ -348,7 +449,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_ud2_without_idt), T(test_hlt_in_ring3), T(test_page_fault),
 		T(test_jump_to_nowhere), T(test_stack_is_gone), T(test_gate_rights),
-		T(test_double_fault_table), T(test_amd_reset), T(test_fail_entry), T(test_watchdog),
+		T(test_double_fault_table), T(test_amd_reset), T(test_amd_last_entry), T(test_guess),
+		T(test_fail_entry), T(test_watchdog),
 		T(test_emulation_failure), T(test_tables_text), T(test_real_mode), T(test_languages),
 	};
 

@@ -144,6 +144,16 @@ struct vmm_insn {
 	bool fpu;                  /* x87, MMX, SSE, AVX: may raise #NM, #MF, #XM */
 };
 bool vmm_decode(const void *code, size_t n, int bits, uint64_t rip, struct vmm_insn *out);
+/* The memory that the instruction at `code` would access in state s, hidden operands and the stack
+ * too. Linear addresses. Returns how many accesses there are. */
+struct vmm_access {
+	uint64_t linear;
+	unsigned size;             /* bytes */
+	bool write;
+};
+#define VMM_ACCESSES_MAX 4
+unsigned vmm_accesses(const struct vmm_cpu_state *s, const void *code, size_t n,
+		      struct vmm_access out[VMM_ACCESSES_MAX]);
 /* Lines "> 0000000000010040  cd 80  int 0x80" around rip, the current one marked. */
 void vmm_disasm_around(const struct vmm_machine *m, const struct vmm_cpu_state *s, unsigned before,
 		       unsigned after, struct rs_str *out);

@@ -215,21 +215,50 @@ unsigned vmm_deliver_chain(const struct vmm_machine *m, const struct vmm_cpu_sta
 
 /* ---- which exception was it? ---- */
 
-static int page_fault_at(const struct vmm_machine *m, const struct vmm_cpu_state *s, uint64_t linear,
-			 bool fetch)
+enum access { FETCH, READ, WRITE };
+
+static bool page_fault_at(const struct vmm_machine *m, const struct vmm_cpu_state *s, uint64_t linear,
+			  enum access access)
 {
+	bool user = vmm_cpl(s) == 3;
 	struct vmm_walk w;
 
 	vmm_walk(m, s, linear, &w);
 	if (!w.mapped)
-		return PF;
-	if (vmm_cpl(s) == 3 && !w.user)
-		return PF;
-	if (fetch && w.nx)
-		return PF;
-	if (fetch && vmm_cpl(s) < 3 && w.user && (s->cr4 & CR4_SMEP))
-		return PF;
-	return -1;
+		return true;
+	if (!(s->cr0 & CR0_PG))
+		return false;
+	if (user && !w.user)
+		return true;
+	if (access == WRITE && !w.writable && (user || (s->cr0 & CR0_WP)))
+		return true;
+	return access == FETCH && (w.nx || (!user && w.user && (s->cr4 & CR4_SMEP)));
+}
+
+/* The first address of the instruction's accesses that faults, in *address. */
+static bool access_faults(const struct vmm_machine *m, const struct vmm_cpu_state *s,
+			  const void *code, size_t n, uint64_t *address, int *vector)
+{
+	struct vmm_access a[VMM_ACCESSES_MAX];
+	unsigned count = vmm_accesses(s, code, n, a);
+
+	for (unsigned i = 0; i < count; i++) {
+		uint64_t last = a[i].linear + a[i].size - 1;
+
+		if (vmm_mode_bits(s) == 64 && !canonical(s, a[i].linear)) {
+			*vector = GP;
+			return true;
+		}
+		*vector = PF;
+		*address = a[i].linear;
+		if (page_fault_at(m, s, a[i].linear, a[i].write ? WRITE : READ))
+			return true;
+		*address = last & ~0xfffull;
+		if ((last ^ a[i].linear) >> 12 &&
+		    page_fault_at(m, s, last, a[i].write ? WRITE : READ))
+			return true;
+	}
+	return false;
 }
 
 static int exception_of(const struct vmm_cpu_state *s, const struct vmm_insn *in, bool *software)
@@ -252,29 +281,58 @@ static int exception_of(const struct vmm_cpu_state *s, const struct vmm_insn *in
 	return -1;
 }
 
-int vmm_guess_exception(const struct vmm_machine *m, const struct vmm_cpu_state *s, bool *software,
-			uint64_t *address)
+/* What does the instruction at RIP raise? `memory`: the registers are those that it would use. */
+static int guess(const struct vmm_machine *m, const struct vmm_cpu_state *s, bool memory,
+		 struct vmm_insn *in, bool *software, uint64_t *address)
 {
 	int bits = vmm_mode_bits(s);
 	uint64_t linear = s->rip + (bits == 64 ? 0 : s->cs.base);
 	unsigned char code[15];
-	struct vmm_insn in;
 	size_t n;
 	int vector;
 
 	*software = false;
 	*address = linear;
-	if (page_fault_at(m, s, linear, true) >= 0)
+	*in = (struct vmm_insn){.len = 0};
+	if (bits == 64 && !canonical(s, linear))
+		return GP;
+	if (page_fault_at(m, s, linear, FETCH))
 		return PF;
 	n = vmm_read_linear(m, s, linear, code, sizeof(code));
-	if (!vmm_decode(code, n, bits, s->rip, &in))
+	if (!vmm_decode(code, n, bits, s->rip, in)) {
+		*address = linear + n;
 		return n == sizeof(code) ? UD : PF;
-	vector = exception_of(s, &in, software);
-	if (vector >= 0)
+	}
+	vector = exception_of(s, in, software);
+	if (vector >= 0 || !memory)
 		return vector;
-	/* CR2 keeps the last page fault's address. It is this one's when the page is still missing. */
-	*address = s->cr2;
-	if ((s->cr0 & CR0_PG) && s->cr2 && page_fault_at(m, s, s->cr2, false) >= 0)
-		return PF;
-	return in.divides ? DE : -1;
+	return access_faults(m, s, code, n, address, &vector) ? vector : in->divides ? DE : -1;
+}
+
+int vmm_guess_exception(const struct vmm_machine *m, const struct vmm_cpu_state *s, bool *software,
+			uint64_t *address)
+{
+	struct vmm_insn in;
+
+	return guess(m, s, true, &in, software, address);
+}
+
+/* Only what is certain whatever the registers hold: so not beyond a choice of ways. */
+int vmm_guess_ahead(const struct vmm_machine *m, struct vmm_cpu_state *s, bool *software,
+		    uint64_t *address)
+{
+	for (int i = 0; i < 64; i++) {
+		struct vmm_insn in;
+		int vector = guess(m, s, i == 0, &in, software, address);
+		bool jump = in.target != VMM_NO_TARGET && !strncmp(in.text, "jmp", 3);
+
+		if (vector >= 0)
+			return vector;
+		if (in.gate != VMM_INSN_PLAIN || (in.target != VMM_NO_TARGET && !jump) ||
+		    !strncmp(in.text, "ret", 3) || !strncmp(in.text, "call", 4) ||
+		    (!strncmp(in.text, "jmp", 3) && !jump) || !strncmp(in.text, "hlt", 3))
+			return -1;
+		s->rip = jump ? in.target : s->rip + in.len;
+	}
+	return -1;
 }

@@ -188,6 +188,74 @@ bool vmm_decode(const void *code, size_t n, int bits, uint64_t rip, struct vmm_i
 	return true;
 }
 
+/* ---- the memory that an instruction touches ---- */
+
+static void fill_context(const struct vmm_cpu_state *s, ZydisRegisterContext *c)
+{
+	for (unsigned i = 0; i < GPRS; i++) {
+		c->values[ZYDIS_REGISTER_RAX + i] = s->gpr[i];
+		c->values[ZYDIS_REGISTER_EAX + i] = (uint32_t)s->gpr[i];
+		c->values[ZYDIS_REGISTER_AX + i] = (uint16_t)s->gpr[i];
+	}
+	c->values[ZYDIS_REGISTER_AL] = (uint8_t)s->gpr[RAX]; /* XLAT */
+}
+
+static uint64_t segment_base(const struct vmm_cpu_state *s, ZydisRegister segment)
+{
+	bool flat = vmm_mode_bits(s) == 64;
+
+	switch (segment) {
+	case ZYDIS_REGISTER_FS: return s->fs.base;
+	case ZYDIS_REGISTER_GS: return s->gs.base;
+	case ZYDIS_REGISTER_CS: return flat ? 0 : s->cs.base;
+	case ZYDIS_REGISTER_SS: return flat ? 0 : s->ss.base;
+	case ZYDIS_REGISTER_ES: return flat ? 0 : s->es.base;
+	default: return flat ? 0 : s->ds.base;
+	}
+}
+
+static bool is_access(const ZydisDecodedInstruction *zi, const ZydisDecodedOperand *op)
+{
+	if (op->type != ZYDIS_OPERAND_TYPE_MEMORY || op->mem.type != ZYDIS_MEMOP_TYPE_MEM)
+		return false;
+	return zi->meta.category != ZYDIS_CATEGORY_PREFETCH &&
+	       zi->meta.category != ZYDIS_CATEGORY_NOP &&
+	       zi->meta.category != ZYDIS_CATEGORY_WIDENOP;
+}
+
+unsigned vmm_accesses(const struct vmm_cpu_state *s, const void *code, size_t n,
+		      struct vmm_access out[VMM_ACCESSES_MAX])
+{
+	ZydisRegisterContext context = {0};
+	ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
+	ZydisDecodedInstruction zi;
+	ZydisDecoder decoder;
+	unsigned found = 0;
+
+	decoder_init(&decoder, vmm_mode_bits(s));
+	if (!ZYAN_SUCCESS(ZydisDecoderDecodeFull(&decoder, code, n, &zi, op)))
+		return 0;
+	fill_context(s, &context);
+	for (unsigned i = 0; i < zi.operand_count && found < VMM_ACCESSES_MAX; i++) {
+		bool write = op[i].actions & ZYDIS_OPERAND_ACTION_MASK_WRITE;
+		unsigned size = op[i].size / 8;
+		uint64_t address;
+
+		if (!is_access(&zi, &op[i]) ||
+		    !ZYAN_SUCCESS(ZydisCalcAbsoluteAddressEx(&zi, &op[i], s->rip, &context, &address)))
+			continue;
+		/* what is pushed goes below the stack pointer */
+		if (write && op[i].visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN &&
+		    op[i].mem.segment == ZYDIS_REGISTER_SS)
+			address -= size;
+		address += segment_base(s, op[i].mem.segment);
+		if (vmm_mode_bits(s) != 64)
+			address &= 0xffffffff;
+		out[found++] = (struct vmm_access){address, size ? size : 1, write};
+	}
+	return found;
+}
+
 /* ---- a listing around RIP ---- */
 
 #define BEFORE_MAX 16

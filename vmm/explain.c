@@ -22,6 +22,7 @@ struct report {
 	bool fatal;           /* the chain ends in a shutdown */
 	bool reset;           /* the CPU kept no registers; s is what it was last entered with, ... */
 	bool lost;            /* ... or not even that is known */
+	struct vmm_cpu_state at; /* where the first exception was raised: *s, or ahead of it */
 	int vector;           /* the first exception, or -1 */
 	uint64_t address;     /* ... of a page fault */
 };
@@ -35,12 +36,13 @@ static uint64_t linear_rip(const struct vmm_cpu_state *s)
 }
 
 /* The instruction at RIP, or "(bad)". */
-static void current_insn(const struct report *r, struct vmm_insn *out)
+static void current_insn(const struct report *r, const struct vmm_cpu_state *s,
+			 struct vmm_insn *out)
 {
 	unsigned char code[15];
-	size_t n = vmm_read_linear(r->m, r->s, linear_rip(r->s), code, sizeof(code));
+	size_t n = vmm_read_linear(r->m, s, linear_rip(s), code, sizeof(code));
 
-	vmm_decode(code, n, vmm_mode_bits(r->s), r->s->rip, out);
+	vmm_decode(code, n, vmm_mode_bits(s), s->rip, out);
 }
 
 static const char *vector_name(unsigned vector, char buf[16])
@@ -68,7 +70,7 @@ static void triple_fault(const struct report *r, enum rs_lang lang, struct rs_st
 		rs_str_add(out, T("Triple fault: an exception could not be delivered, and neither could the double fault that followed. This CPU keeps no registers after it: what is shown are the values after a reset."));
 		return;
 	}
-	current_insn(r, &in);
+	current_insn(r, &r->at, &in);
 	if (r->reset && r->vector < 0) {
 		rs_str_addf(out, T("Triple fault, somewhere after 0x%llx: an exception could not be delivered, and neither could the double fault that followed. This CPU keeps no registers after it: what is shown is how the guest was last entered."),
 			    (unsigned long long)r->s->rip);
@@ -80,7 +82,10 @@ static void triple_fault(const struct report *r, enum rs_lang lang, struct rs_st
 		return;
 	}
 	vector_name((unsigned)r->vector, name);
-	if (r->fatal && r->vector == 14)
+	if (r->reset && r->at.rip != r->s->rip)
+		rs_str_addf(out, T("Triple fault: probably \"%s\" at 0x%llx raised %s, which could not be delivered, because %s. This CPU keeps no registers after it: what is shown is how the guest was last entered."),
+			    in.text, (unsigned long long)r->at.rip, name, T(first->why));
+	else if (r->fatal && r->vector == 14)
 		rs_str_addf(out, T("Triple fault: the page fault at 0x%llx (address 0x%llx) could not be delivered, because %s; nor could the double fault, because %s."),
 			    (unsigned long long)r->s->rip, (unsigned long long)r->address,
 			    T(first->why), T(last->why));
@@ -138,7 +143,7 @@ static void watchdog(const struct report *r, enum rs_lang lang, struct rs_str *o
 	struct vmm_insn in;
 	uint64_t from, to;
 
-	current_insn(r, &in);
+	current_insn(r, r->s, &in);
 	if (!find_loop(r, &from, &to))
 		rs_str_addf(out, T("The time limit ran out while the guest was at 0x%llx: \"%s\"."),
 			    (unsigned long long)r->s->rip, in.text);
@@ -156,7 +161,7 @@ static void emulation_failure(const struct report *r, enum rs_lang lang, struct 
 	const struct vmm_exit *x = r->exit;
 	struct vmm_insn in;
 
-	current_insn(r, &in);
+	current_insn(r, r->s, &in);
 	if (x->internal.ndata >= 3 && (x->internal.data[0] & 1)) {
 		unsigned char bytes[16];
 
@@ -395,10 +400,12 @@ void vmm_explain(const struct vmm_machine *m, const struct vmm_cpu_state *s,
 		r.lost = r.reset && !(exit->reason == KVM_EXIT_SHUTDOWN && exit->shutdown.before);
 		if (r.reset && !r.lost)
 			r.s = s = exit->shutdown.before;
+		r.at = *s;
 		if (!r.lost)
-			r.vector = vmm_guess_exception(m, s, &software, &r.address);
+			r.vector = r.reset ? vmm_guess_ahead(m, &r.at, &software, &r.address)
+					   : vmm_guess_exception(m, s, &software, &r.address);
 		if (r.vector >= 0)
-			r.links = vmm_deliver_chain(m, s, (unsigned)r.vector, software, r.chain,
+			r.links = vmm_deliver_chain(m, &r.at, (unsigned)r.vector, software, r.chain,
 						    &r.fatal);
 		/* the guest ran on from there: unless it shows at once, the cause came later */
 		if (r.reset && !r.fatal) {

@@ -55,5 +55,9 @@ unsigned vmm_deliver_chain(const struct vmm_machine *m, const struct vmm_cpu_sta
  * seen. *software as above; *address: of a page fault. */
 int vmm_guess_exception(const struct vmm_machine *m, const struct vmm_cpu_state *s, bool *software,
 			uint64_t *address);
+/* The same for the first instruction from RIP on that must raise one, whatever the others before it
+ * leave in the registers. Moves s->rip there. */
+int vmm_guess_ahead(const struct vmm_machine *m, struct vmm_cpu_state *s, bool *software,
+		    uint64_t *address);
 
 #endif
