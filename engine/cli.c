@@ -547,6 +547,7 @@ int eng_main(int argc, char **argv, const struct eng_ui *ui)
 		.in_tty = isatty(STDIN_FILENO),
 		.out_tty = isatty(STDOUT_FILENO),
 		.color = want_color(),
+		.in = stdin,
 		.out = stdout,
 		.err = stderr,
 		.ui = ui ? ui : &none,

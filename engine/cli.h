@@ -77,7 +77,7 @@ struct eng_cli {
 	enum rs_lang lang;
 	bool color;                 /* `out` may have colours: a terminal, no NO_COLOR, TERM not dumb */
 	bool in_tty, out_tty;
-	FILE *out, *err;
+	FILE *in, *out, *err;       /* in: answers of a person; may be NULL without in_tty */
 	const struct eng_ui *ui;    /* never NULL; its functions may be */
 	char **arg;                 /* positional arguments, NULL-terminated; point into argv */
 	unsigned args;

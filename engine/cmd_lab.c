@@ -6,23 +6,28 @@
 #include "engine/cli.h"
 #include "engine/play.h"
 
-/* The lesson to begin with: the first that asks for none before it and can run here; else the
- * first that asks for none; else the first. */
+/* The lesson to begin with asks for no other lesson before it, can run here, and asks least of the
+ * machine; of several the one with the lowest number. */
 static const struct eng_lesson *first_lesson(const struct eng_catalog *cat)
 {
-	const struct eng_lesson *root = NULL;
+	const struct eng_lesson *best = NULL;
+	bool best_runs = false;
 
 	for (unsigned i = 0; i < cat->n; i++) {
+		const struct eng_lesson *l = cat->v[i];
 		struct rs_err why = RS_ERR_INIT;
+		bool runs;
 
-		if (cat->v[i]->prerequisites.n)
+		if (l->prerequisites.n)
 			continue;
-		if (eng_lesson_runnable(cat->v[i], NULL, &why) == 0)
-			return cat->v[i];
-		if (!root)
-			root = cat->v[i];
+		runs = eng_lesson_runnable(l, NULL, &why) == 0;
+		if (!best || (runs && !best_runs) ||
+		    (runs == best_runs && l->requires_.n < best->requires_.n)) {
+			best = l;
+			best_runs = runs;
+		}
 	}
-	return root ? root : cat->n ? cat->v[0] : NULL;
+	return best ? best : cat->n ? cat->v[0] : NULL;
 }
 
 static void bad_lesson(void *arg, const struct rs_err *e)

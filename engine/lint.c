@@ -277,7 +277,7 @@ static bool prove_hints(struct proof *p)
 			ok = false;
 		}
 	if (ok && hints)
-		PROVED(p->lt, N_("all %u hints can be reached"), hints);
+		PROVED(p->lt, N_("every hint can be reached (%u)"), hints);
 	return ok;
 }
 
@@ -362,10 +362,10 @@ void eng_lint_lesson(struct eng_lint *lt, const char *path)
 	}
 	for (unsigned i = 0; i < l->steps; i++)
 		checks += l->step[i].checks;
-	PROVED(lt, N_("the schema holds: %u steps, %u checks, %u points, %u wrong answers"), l->steps, checks,
+	PROVED(lt, N_("the schema holds (steps: %u, checks: %u, points: %u, wrong answers: %u)"), l->steps, checks,
 	       l->points, l->wrongs);
 	texts = eng_lint_texts(lt, l);
-	PROVED(lt, N_("%u texts, each in %u languages"), texts, (unsigned)RS_LANGS);
+	PROVED(lt, N_("every text is there in all languages (%u in %u)"), texts, (unsigned)RS_LANGS);
 	look_at_wrongs(lt, l);
 	if (lt->is_static)
 		eng_lint_say(lt, ENG_LINT_NOTE, NULL, 0, 0, N_("nothing was run (--static)"));

@@ -75,7 +75,7 @@ static void ask(struct player *p, const struct eng_predict *q)
 		eng_fill(&out, eng_text(&q->choice[i], lang), mark, 5, WIDTH);
 		fputs(out.p, p->c->out);
 	}
-	if (!p->c->in_tty || eng_session_is_replay(p->s))
+	if (!p->c->in_tty || !p->c->in || eng_session_is_replay(p->s))
 		return;
 	for (;;) {
 		struct rs_err err = RS_ERR_INIT;
@@ -85,7 +85,7 @@ static void ask(struct player *p, const struct eng_predict *q)
 		eng_cli_out(p->c, q->choices ? N_("Your choice (Enter: none): ") :
 					       N_("Your guess (Enter: none): "));
 		fflush(p->c->out);
-		if (!fgets(line, sizeof(line), stdin) || line[strspn(line, " \t\n")] == 0)
+		if (!fgets(line, sizeof(line), p->c->in) || line[strspn(line, " \t\n")] == 0)
 			return;
 		errno = 0;
 		v = strtoll(line, &end, 0);
@@ -402,6 +402,8 @@ int eng_play_recording(struct eng_cli *c, const char *path, double speed, bool j
 		return eng_cli_fail(c, eng_cli_exit_of(&err), &err);
 	p.l = eng_session_lesson(p.s);
 	rc = json ? eng_play_json_replay(c, p.s) : replay_text(&p);
+	if (eng_session_record_error(p.s)) /* it was cut off: what was there has been told */
+		rc = eng_cli_fail(c, rc, eng_session_record_error(p.s));
 	eng_session_free(p.s);
 	return rc;
 }

@@ -1,5 +1,6 @@
 /* The command line: parser, help, generated files, and what run, list, start and doc say. */
 #include <fcntl.h>
+#include <poll.h>
 
 #include "tests/engine_script.h"
 
@@ -350,6 +351,162 @@ static void test_record_replay(void **state)
 	expect("record crossings /dev/full --solution", 3, "!");
 }
 
+/* Predictions are asked for at a terminal; nonsense is asked again, an empty line is no guess. */
+static void test_predict(void **state)
+{
+	static const struct {
+		const char *typed, *says;
+	} rows[] = {
+		{ "3\n", "You predicted 3, and so it was." },
+		{ "x\n 7 \n", "You predicted 7; it was 3." },
+		{ "\n", "The answer: 3." },
+		{ "", "The answer: 3." },
+	};
+	static const struct eng_ui none;
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		char *argv[] = { (char *)"ringside", (char *)"run", (char *)"crossings",
+				 (char *)"--solution", NULL };
+		char *out = NULL, *err = NULL;
+		size_t n = 0, m = 0;
+		struct eng_cli c = { .ui = &none, .in_tty = true };
+		FILE *in = tmpfile();
+
+		fputs(rows[i].typed, in);
+		rewind(in);
+		c.in = in;
+		c.out = open_memstream(&out, &n);
+		c.err = open_memstream(&err, &m);
+		assert_int_equal(eng_cli_main(&c, 4, argv), 0);
+		fclose(c.out);
+		fclose(c.err);
+		fclose(in);
+		assert_says(out, "Your guess (Enter: none): ");
+		if (i == 1)
+			assert_says(out, "That is not a number that fits.");
+		assert_says(out, rows[i].says);
+		free(out);
+		free(err);
+	}
+}
+
+/* ---- watch ---- */
+
+static pid_t start_watch(int *fd)
+{
+	int pipes[2];
+	pid_t pid;
+
+	assert_int_equal(pipe(pipes), 0);
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		static const struct eng_ui none;
+		rs_auto_free char *ws = rs_xasprintf("%s/ws", script_home);
+		char *argv[] = { (char *)"ringside", (char *)"watch", (char *)"crossings",
+				 (char *)"--workspace", ws, (char *)"--until-done", NULL };
+		struct eng_cli c = { .ui = &none };
+
+		close(pipes[0]);
+		c.out = fdopen(pipes[1], "w");
+		c.err = fdopen(dup(pipes[1]), "w");
+		setvbuf(c.err, NULL, _IONBF, 0);
+		_exit(eng_cli_main(&c, 6, argv));
+	}
+	close(pipes[1]);
+	*fd = pipes[0];
+	return pid;
+}
+
+/* Reads until `mark` has come `times` times, or 20 s have gone. */
+static void read_until(int fd, struct rs_str *s, const char *mark, unsigned times)
+{
+	for (unsigned ms = 0; ms < 20000; ms += 50) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+		unsigned n = 0;
+		char buf[4096];
+
+		for (const char *q = s->p; (q = strstr(q, mark)); q++)
+			n++;
+		if (n >= times)
+			return;
+		if (poll(&p, 1, 50) > 0) {
+			ssize_t k = read(fd, buf, sizeof(buf));
+
+			if (k <= 0)
+				break;
+			rs_str_addn(s, buf, (size_t)k);
+		}
+	}
+	fail_msg("\"%s\" did not come %u times:\n%s", mark, times, s->p);
+}
+
+static unsigned occurrences(const char *s, const char *mark)
+{
+	unsigned n = 0;
+
+	for (; (s = strstr(s, mark)); s++)
+		n++;
+	return n;
+}
+
+static void test_watch(void **state)
+{
+	rs_auto_str out = RS_STR_INIT, solution = RS_STR_INIT;
+	rs_auto_free char *file = rs_xasprintf("%s/ws/guest.txt", script_home);
+	int fd, status;
+	pid_t pid;
+	FILE *f;
+
+	(void)state;
+	expect("start crossings --dir ~/ws", 0, NULL);
+	pid = start_watch(&fd);
+	read_until(fd, &out, "of 5 points", 1);
+	/* an editor that writes in place, in several pieces: one run */
+	f = fopen(file, "w");
+	fputs("serial hello\n", f);
+	fflush(f);
+	script_sleep(30);
+	fputs("ring 3 0 int\nend halted\n", f);
+	fclose(f);
+	read_until(fd, &out, "3 of 5 points", 1);
+	/* a save that changes nothing, and another file: no run */
+	f = fopen(file, "a");
+	fclose(f);
+	put_file("ws/.guest.txt.swp", "x");
+	put_file("ws/4913", "x");
+	script_sleep(600);
+	assert_int_equal(occurrences(out.p, "--- "), 2);
+	/* an editor that renames a new file over the old one, twice */
+	put_file("ws/guest.txt", "serial hello\nring 3 0 int\nring 3 0 int\nend halted\n");
+	read_until(fd, &out, "found:    2", 1);
+	assert_int_equal(rs_file_read("tests/lessons/cli/101-crossings/solution/guest.txt", 4096, &solution,
+				      NULL), 0);
+	put_file("ws/guest.txt", solution.p);
+	read_until(fd, &out, "5 of 5 points", 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_int_equal(occurrences(out.p, "--- "), 4);
+	close(fd);
+
+	/* the folder goes: so does the watch */
+	put_file("ws/guest.txt", "end halted\n");
+	rs_str_clear(&out);
+	pid = start_watch(&fd);
+	read_until(fd, &out, "0 of 5 points", 1);
+	{
+		rs_auto_free char *ws = rs_xasprintf("%s/ws", script_home);
+
+		assert_int_equal(rs_rmtree(ws, NULL), 0);
+	}
+	read_until(fd, &out, "is gone", 1);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(WEXITSTATUS(status), 3);
+	close(fd);
+}
+
 /* A result that could not be written is no result. */
 static void test_full_disk(void **state)
 {
@@ -375,7 +532,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(test_rows), T(test_parser), T(test_help), T(test_generated), T(test_bash_completion),
 		T(test_doc), T(test_list), T(test_start), T(test_run_plain), T(test_run_json),
-		T(test_control_bytes), T(test_record_replay), T(test_full_disk),
+		T(test_control_bytes), T(test_predict), T(test_watch), T(test_record_replay), T(test_full_disk),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -193,8 +193,8 @@ static inline struct call call(const char *line)
 
 static inline void assert_says(const char *text, const char *part)
 {
-	if (!strstr(text, part))
-		fail_msg("\"%s\" is not in:\n%s", part, text);
+	if (!text || !strstr(text, part))
+		fail_msg("\"%s\" is not in:\n%s", part, text ? text : "");
 }
 
 /* One call that must end with `rc` and say `part` on its output (`!part`: on its error output). */

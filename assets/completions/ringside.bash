@@ -10,6 +10,7 @@ _ringside()
 		*)
 			case $cmd in
 			"") cmd=$w;;
+			vm) cmd="vm $w";;
 			doc) cmd="doc $w";;
 			esac;;
 		esac
@@ -31,6 +32,15 @@ _ringside()
 	"record":--engine|"record":-e) COMPREPLY=($(compgen -W "kvm soft" -- "$cur")); return;;
 	"replay":--format|"replay":-f) COMPREPLY=($(compgen -W "text json junit tap gradescope" -- "$cur")); return;;
 	"replay":--speed) COMPREPLY=(); return;;
+	"vm run":--engine|"vm run":-e) COMPREPLY=($(compgen -W "kvm soft" -- "$cur")); return;;
+	"vm run":--entry) COMPREPLY=($(compgen -W "real16 prot32 long64" -- "$cur")); return;;
+	"vm run":--memory|"vm run":-m) COMPREPLY=(); return;;
+	"vm run":--load) COMPREPLY=(); return;;
+	"vm run":--hole) COMPREPLY=(); return;;
+	"vm run":--trace|"vm run":-t) COMPREPLY=($(compgen -W "exits rings steps" -- "$cur")); return;;
+	"vm run":--input) COMPREPLY=(); return;;
+	"vm run":--timeout) COMPREPLY=(); return;;
+	"vm run":--exits) COMPREPLY=(); return;;
 	*:--lang) COMPREPLY=($(compgen -W "en zh-TW" -- "$cur")); return;;
 	esac
 	if [[ $cur == -* ]]; then
@@ -45,12 +55,13 @@ _ringside()
 		"record") opts+=" --solution --workspace -w --engine -e";;
 		"replay") opts+=" --plain -p --json -j --grade -g --format -f --speed";;
 		"lint") opts+=" --static --quiet -q";;
+		"vm run") opts+=" --engine -e --entry --memory -m --load --hole --no-tables --trace -t --input --events --timeout --exits";;
 		esac
 		COMPREPLY=($(compgen -W "$opts" -- "$cur"))
 		return
 	fi
 	case $cmd in
-	"") COMPREPLY=($(compgen -W "lab list doctor start run watch grade record replay lint doc help" -- "$cur"));;
+	"") COMPREPLY=($(compgen -W "lab list doctor start run watch grade record replay lint vm doc help" -- "$cur"));;
 	"lab") COMPREPLY=($(compgen -W "$(ringside list --names 2>/dev/null)" -- "$cur") $(compgen -d -- "$cur"));;
 	"list") COMPREPLY=();;
 	"doctor") COMPREPLY=();;
@@ -61,6 +72,8 @@ _ringside()
 	"record") COMPREPLY=($(compgen -W "$(ringside list --names 2>/dev/null)" -- "$cur") $(compgen -d -- "$cur"));;
 	"replay") COMPREPLY=($(compgen -f -- "$cur"));;
 	"lint") COMPREPLY=($(compgen -d -- "$cur"));;
+	"vm") COMPREPLY=($(compgen -W "run" -- "$cur"));;
+	"vm run") COMPREPLY=($(compgen -f -- "$cur"));;
 	"doc") COMPREPLY=($(compgen -W "man bash zsh events counters exits schema" -- "$cur"));;
 	"doc man") COMPREPLY=();;
 	"doc bash") COMPREPLY=();;
@@ -69,7 +82,7 @@ _ringside()
 	"doc counters") COMPREPLY=();;
 	"doc exits") COMPREPLY=();;
 	"doc schema") COMPREPLY=();;
-	"help") COMPREPLY=($(compgen -W "lab list doctor start run watch grade record replay lint doc help" -- "$cur"));;
+	"help") COMPREPLY=($(compgen -W "lab list doctor start run watch grade record replay lint vm doc help" -- "$cur"));;
 	esac
 }
 complete -o filenames -F _ringside ringside
