@@ -228,6 +228,50 @@ static void test_without_tables(void **state)
 	vmm_machine_free(f.m);
 }
 
+/* ---- the state in its other shapes ---- */
+
+static void test_cpu_to_regs(void **state)
+{
+	static const char *const gpr[GPRS] = {"RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI",
+					      "R8", "R9", "R10", "R11", "R12", "R13", "R14", "R15"};
+	struct vmm_cpu_state s = {
+		.rip = 0x20, .rflags = 0x21, .cr0 = CR0_PE | 0x4000, .cr2 = 0x23, .cr3 = 0x24,
+		.cr4 = 0x25, .efer = 0x26, .cs.selector = 0x27, .ss = {.selector = 0x28, .dpl = 3},
+		.ds.selector = 0x29, .es.selector = 0x2a, .fs.selector = 0x2b, .gs.selector = 0x2c,
+		.tr.selector = 0x2d, .ldtr.selector = 0x2e, .gdt_base = 0x2f, .idt_base = 0x30,
+		.gdt_limit = 0x31, .idt_limit = 0x32,
+	};
+	const struct { const char *name; uint64_t value; } want[] = {
+		{"RIP", 0x20}, {"RFLAGS", 0x21}, {"CPL", 3}, {"CR0", s.cr0}, {"CR2", 0x23},
+		{"CR3", 0x24}, {"CR4", 0x25}, {"EFER", 0x26}, {"CS", 0x27}, {"SS", 0x28}, {"DS", 0x29},
+		{"ES", 0x2a}, {"FS", 0x2b}, {"GS", 0x2c}, {"TR", 0x2d}, {"LDTR", 0x2e},
+		{"GDTR", 0x2f}, {"IDTR", 0x30}, {"GDTL", 0x31}, {"IDTL", 0x32},
+	};
+	struct rs_x86_regs regs;
+	unsigned seen = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < GPRS; i++)
+		s.gpr[i] = 0x100 + i;
+	vmm_cpu_to_regs(&s, &regs);
+	for (unsigned i = 0; i < rs_x86_reg_count; i++) {
+		uint64_t v;
+
+		memcpy(&v, (char *)&regs + rs_x86_reg_infos[i].offset, 8);
+		for (unsigned k = 0; k < GPRS; k++)
+			if (!strcmp(gpr[k], rs_x86_reg_infos[i].name)) {
+				assert_int_equal(v, 0x100 + k);
+				seen++;
+			}
+		for (unsigned k = 0; k < sizeof(want) / sizeof(want[0]); k++)
+			if (!strcmp(want[k].name, rs_x86_reg_infos[i].name)) {
+				assert_int_equal(v, want[k].value);
+				seen++;
+			}
+	}
+	assert_int_equal(seen, rs_x86_reg_count);
+}
+
 /* ---- labs/include/lab.inc has the same numbers ---- */
 
 static const struct {
@@ -280,7 +324,8 @@ int main(void)
 		cmocka_unit_test(test_star), cmocka_unit_test(test_tables_do_not_meet),
 		cmocka_unit_test(test_identity_map), cmocka_unit_test(test_hole_is_mapped),
 		cmocka_unit_test(test_hole_in_tables), cmocka_unit_test(test_real16),
-		cmocka_unit_test(test_without_tables), cmocka_unit_test(test_lab_inc),
+		cmocka_unit_test(test_without_tables), cmocka_unit_test(test_cpu_to_regs),
+		cmocka_unit_test(test_lab_inc),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

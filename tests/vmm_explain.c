@@ -194,6 +194,11 @@ static void test_gate_rights(void **state)
 	/* ... but an interrupt of the same number may */
 	vmm_deliver(f->m, &f->s, 0x80, false, &d);
 	assert_true(d.arrives);
+	/* INT 13 is no exception, so its refusal is not a second one */
+	n = vmm_deliver_chain(f->m, &f->s, 13, true, chain, &shutdown);
+	assert_int_equal(n, 2);
+	assert_int_equal(chain[1].vector, 13);
+	assert_true(chain[1].arrives);
 	gate(f, 0x80, 1ull << 47, VMM_SEL_CODE0, 0xee);
 	vmm_deliver(f->m, &f->s, 0x80, true, &d);
 	assert_string_equal(d.why, "the handler's address is not canonical");

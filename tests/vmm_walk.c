@@ -89,10 +89,10 @@ static void test_32(void **state)
 	expect_fault(f, 0xd16bddef, 2, "the PTE is not present (P = 0)");
 	expect_fault(f, 0x0, 1, "the PDE is not present (P = 0)");
 	/* PS counts with CR4.PSE alone; bits 20:13 are address bits 39:32 */
-	put32(f, 0x10000, 0x00c06083);
+	put32(f, 0x10000, 0x00d06083);
 	expect_fault(f, 0x1234, 2, "the PTE lies outside the guest's memory");
 	f->s.cr4 = CR4_PSE;
-	expect(f, 0x1234, 0x300c01234, 1 << 22, 1);
+	expect(f, 0x1234, 0x8300c01234, 1 << 22, 1);
 	put32(f, 0x10000, 0x00e00083);
 	expect_fault(f, 0x1234, 1, "the PDE has a reserved bit set");
 }
