@@ -311,6 +311,8 @@ int vmm_arrived(struct vmm_vcpu *v, struct vmm_handler *h, struct rs_err *err)
 		return r;
 	s.rip -= 1; /* back over the HLT */
 	v->rip = s.rip;
+	if (t->flight && t->insn.gate == VMM_INSN_SYSRET)
+		s.gpr[R11] &= ~RFLAGS_TF;
 	if (by_syscall(v, &s, h)) {
 		executed = true;
 	} else if (any_vector(h) && read_frame(v, &s, h, &f)) {

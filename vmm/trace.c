@@ -177,6 +177,8 @@ static bool guest_steps(struct vmm_vcpu *v)
 	uint64_t top = s->gpr[RSP];
 	uint8_t b;
 
+	if (t->insn.gate == VMM_INSN_SYSRET)
+		return s->gpr[R11] & RFLAGS_TF;
 	if (!t->insn.popf && t->insn.gate != VMM_INSN_IRET)
 		return false;
 	if (bits != 64)
@@ -250,12 +252,19 @@ int vmm_trace_before(struct vmm_vcpu *v, struct rs_err *err)
 		plant_after_rep(v);
 	step = v->cpl < 3 || t->everywhere || v->steps_left || t->once;
 	t->once = false;
+	if (step && t->insn.gate == VMM_INSN_SYSRET) {
+		/* SYSRET takes TF from R11, and traps by that before the first instruction behind it. */
+		t->s.gpr[R11] |= RFLAGS_TF;
+		r = v->m->ops->set_state(v, &t->s, err);
+		if (r < 0)
+			return r;
+	}
 	return single_step(v, step && !(rep && t->after_rep.planted) && !(t->blind3 && v->cpl == 3), err);
 }
 
 /* -- after an exit -- */
 
-/* PUSHF and SYSCALL store RFLAGS where the guest can see them. */
+/* PUSHF and SYSCALL store RFLAGS where the guest can see them; R11 of SYSRET is our own doing. */
 static int hide_tf(struct vmm_vcpu *v, struct rs_err *err)
 {
 	struct vmm_trace_state *t = v->trace;
@@ -265,12 +274,12 @@ static int hide_tf(struct vmm_vcpu *v, struct rs_err *err)
 	uint8_t *p;
 	int r;
 
-	if (!t->insn.pushf && t->insn.gate != VMM_INSN_SYSCALL)
+	if (!t->insn.pushf && t->insn.gate != VMM_INSN_SYSCALL && t->insn.gate != VMM_INSN_SYSRET)
 		return 0;
 	r = v->m->ops->get_state(v, &s, err);
 	if (r < 0)
 		return r;
-	if (t->insn.gate == VMM_INSN_SYSCALL) {
+	if (!t->insn.pushf) {
 		s.gpr[R11] &= ~RFLAGS_TF;
 		return v->m->ops->set_state(v, &s, err);
 	}
@@ -403,6 +412,14 @@ void vmm_trace_kicked(struct vmm_vcpu *v)
 
 	if (!t->exact && !t->stepping)
 		return;
+	if (t->flight && t->stepping && t->insn.gate == VMM_INSN_SYSRET) {
+		struct vmm_cpu_state s;
+
+		if (v->m->ops->get_state(v, &s, NULL) == 0) {
+			s.gpr[R11] &= ~RFLAGS_TF;
+			v->m->ops->set_state(v, &s, NULL);
+		}
+	}
 	vmm_returned(v, v->cpl);
 	if (own_exit(v) && v->rip == t->s.rip)
 		return;
