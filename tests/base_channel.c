@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -362,6 +363,80 @@ static void test_no_missed_wakeups_with_fences(void **state)
 {
 	(void)state;
 	no_missed_wakeups(true);
+}
+
+/* The same question as a litmus test: both sides act at the same moment, over and over. Either the
+ * consumer sees the event or the event wakes it. */
+struct litmus {
+	struct rs_emitter *em;
+	_Atomic unsigned round, done; /* round ~0: the end */
+};
+
+/* Waits for a word to change, with a yield now and then: the other side may not be running. */
+static unsigned await(const _Atomic unsigned *word, unsigned old)
+{
+	for (unsigned i = 1;; i++) {
+		unsigned v = atomic_load(word);
+
+		if (v != old)
+			return v;
+		if (i % 2000 == 0)
+			sched_yield();
+	}
+}
+
+static void spin(unsigned *seed, unsigned most)
+{
+	for (volatile unsigned i = (unsigned)rand_r(seed) % most; i; i--)
+		continue;
+}
+
+static void *litmus_produce(void *arg)
+{
+	struct litmus *l = arg;
+	unsigned seed = 7;
+
+	for (unsigned r = 0; (r = await(&l->round, r)) != ~0u;) {
+		spin(&seed, 60);
+		send(l->em, 0, r);
+		atomic_store(&l->done, r);
+	}
+	return NULL;
+}
+
+static void test_wakeup_litmus(void **state)
+{
+	struct rs_emitter em;
+	struct rs_channel *ch = open_pair(64, RS_FULL_DROP, &em);
+	struct litmus l = { .em = &em };
+	struct rs_event ev;
+	unsigned seed = 11, woken = 0, r = 0, delay = 60;
+	uint64_t end = rs_now_monotonic() + 2000000000u;
+	pthread_t tid;
+	(void)state;
+
+	assert_int_equal(pthread_create(&tid, NULL, litmus_produce, &l), 0);
+	while (rs_now_monotonic() < end) {
+		bool asleep;
+
+		atomic_store(&l.round, ++r);
+		spin(&seed, delay);
+		asleep = rs_channel_sleep(ch);
+		await(&l.done, r - 1);
+		if (asleep && !readable(ch, 0))
+			fail_msg("round %u: neither seen nor woken", r);
+		woken += asleep;
+		/* too early or too late half of the time each: so the two meet most often */
+		if (asleep && delay < 5000)
+			delay += 1 + delay / 64;
+		else if (!asleep && delay > 10)
+			delay -= delay / 64 + 1;
+		assert_int_equal(rs_channel_read(ch, &ev, 1), 1);
+	}
+	atomic_store(&l.round, ~0u);
+	pthread_join(tid, NULL);
+	print_message("woken in %u rounds of %u\n", woken, r);
+	close_pair(ch, &em);
 }
 
 /* ---- several producers ---- */
@@ -873,6 +948,7 @@ int main(void)
 		cmocka_unit_test(test_blocking_wake_fd_does_not_hang),
 		cmocka_unit_test(test_no_missed_wakeups),
 		cmocka_unit_test(test_no_missed_wakeups_with_fences),
+		cmocka_unit_test(test_wakeup_litmus),
 		cmocka_unit_test(test_blocking_loses_nothing),
 		cmocka_unit_test(test_blocked_producer_wakes_at_once),
 		cmocka_unit_test(test_drop_with_threads_counts_exactly),
