@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -136,12 +137,43 @@ static void test_bad_guests(void **state)
 	}
 }
 
+/* The words of lab.inc do on a real CPU what they say. */
+static void test_lab_macros(void **state)
+{
+	char image[] = "/tmp/ringside-macros-XXXXXX", command[512];
+	struct rs_err err = RS_ERR_INIT;
+	struct vmm_result res;
+	struct vmm_desc d;
+	int fd, built;
+
+	(void)state;
+	if (!have_kvm() || access("tests/guests/macros.S", R_OK))
+		skip();
+	fd = mkstemp(image);
+	assert_true(fd >= 0);
+	close(fd);
+	snprintf(command, sizeof(command),
+		 "cc -c -x assembler-with-cpp -Ilabs/include tests/guests/macros.S -o %s.o && "
+		 "ld -Ttext=0x10000 -e _start -o %s %s.o; r=$?; rm -f %s.o; exit $r",
+		 image, image, image, image);
+	built = system(command);
+	vmm_desc_init(&d);
+	d.image = image;
+	d.trace = VMM_TRACE_EXITS;
+	if (!built && vmm_run(&d, NULL, -1, NULL, NULL, &res, &err))
+		print_error("%s\n", err.text[RS_LANG_EN]);
+	unlink(image);
+	assert_int_equal(built, 0);
+	assert_int_equal(res.outcome, RS_OUT_DEBUG_EXIT);
+	assert_int_equal(res.code, 0x13);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fits), cmocka_unit_test(test_few_rows),
 		cmocka_unit_test(test_all), cmocka_unit_test(test_endless_guest),
-		cmocka_unit_test(test_bad_guests),
+		cmocka_unit_test(test_bad_guests), cmocka_unit_test(test_lab_macros),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct rs_err err = RS_ERR_INIT;
 	rs_auto_str text = RS_STR_INIT;
 	struct vmm_exit exit = {.reason = KVM_EXIT_INTERNAL_ERROR};
-	struct vmm_cpu_state s;
+	struct vmm_cpu_state s, before;
 	struct vmm_machine *m;
 	struct vmm_desc d;
 
@@ -37,6 +37,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		size_t n = size - 2 - 3 * (size_t)data[1];
 
 		memcpy(vmm_ram(m, 0x1000, 0xf000), data + size - n, n < 0xf000 ? n : 0xf000);
+	}
+	if (data[0] & 4) { /* as after a triple fault on AMD-V */
+		exit.reason = KVM_EXIT_SHUTDOWN;
+		before = s;
+		exit.shutdown.before = &before;
+		s.rip = 0xfff0;
+		s.cs.base = 0xffff0000;
+		s.cr0 = 0;
 	}
 	vmm_explain(m, &s, &exit, outcome[data[0] & 3], &text);
 	vmm_tables_format(m, &s, &text);
