@@ -644,8 +644,10 @@ static void test_bad_records_are_rejected(void **state)
 		{ 65535, RS_SRC_STEP, 0, 0, 0 },
 		{ RS_EV_CPU_RING, 1000, 0, 0, 0 },
 		{ RS_EV_CPU_RING, RS_SRC_STEP, 3, 1000, 0 },       /* via */
+		{ RS_EV_CPU_RING, RS_SRC_STEP, 4, 0, 0 },          /* from */
 		{ RS_EV_OUT_DATA, RS_SRC_STEP, 1000, 1, 0 },       /* stream */
 		{ RS_EV_OUT_DATA, RS_SRC_STEP, 0, 73, 0 },         /* longer than its text */
+		{ RS_EV_OUT_DATA, RS_SRC_STEP, 0, ~0ull, 0 },
 		{ RS_EV_STATE_BLOCK, RS_SRC_STEP, 0, 100, 73 },
 		{ RS_EV_STATE_BLOCK, RS_SRC_STEP, ~0ull, 10, 10 }, /* block */
 		{ RS_EV_VM_END, RS_SRC_STEP, 1000, 0, 0 },         /* outcome */

@@ -274,6 +274,38 @@ static void test_event_format(void **state)
 	}
 }
 
+/* What comes from outside is either refused or fit for use. */
+static void test_event_check(void **state)
+{
+	struct rs_event ev = { .kind = RS_EV_OUT_DATA, .arg = { RS_STREAM_SERIAL, 0, 3 }, .text = "abcdef" };
+	(void)state;
+
+	assert_true(rs_event_check(&ev));
+	assert_memory_equal(ev.text, "abc\0\0\0", 7); /* raw, and nothing behind it */
+	for (unsigned i = 0; i < 300000; i++) {
+		const struct rs_kind_info *info;
+
+		for (size_t j = 0; j < sizeof(ev); j++)
+			((unsigned char *)&ev)[j] = (unsigned char)rand();
+		ev.kind = (uint16_t)(rand() % (RS_KIND_COUNT + 2));
+		ev.source = (uint16_t)(rand() % 10);
+		for (int j = 0; j < 4; j++)
+			ev.arg[j] %= (unsigned)rand() % 4 ? 12 : 100;
+		if (!rs_event_check(&ev))
+			continue;
+		info = rs_kind_info(ev.kind);
+		assert_true(ev.kind < RS_KIND_COUNT);
+		assert_non_null(rs_unit_value_name(RS_UNIT_source, ev.source));
+		for (int j = 0; j < 4 && info->arg[j].name; j++)
+			if (rs_unit_value_names(info->arg[j].unit) && info->arg[j].unit > RS_UNIT_exit)
+				assert_non_null(rs_unit_value_name(info->arg[j].unit, ev.arg[j]));
+		if (ev.kind == RS_EV_OUT_DATA || ev.kind == RS_EV_STATE_BLOCK)
+			continue;
+		assert_int_equal(ev.text[RS_TEXT_SIZE - 1], 0);
+		assert_int_equal(rs_utf8_check(ev.text, strlen(ev.text)), -1);
+	}
+}
+
 static void test_counters(void **state)
 {
 	unsigned next = 0;
@@ -307,6 +339,7 @@ int main(void)
 		cmocka_unit_test(test_unit_format),
 		cmocka_unit_test(test_vectors),
 		cmocka_unit_test(test_event_format),
+		cmocka_unit_test(test_event_check),
 		cmocka_unit_test(test_counters),
 	};
 

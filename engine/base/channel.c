@@ -139,53 +139,6 @@ void rs_channel_want(struct rs_channel *ch, enum rs_kind kind, bool on)
 		atomic_fetch_and_explicit(&ch->shm->wanted[kind / 64], ~bit, memory_order_relaxed);
 }
 
-/* Text becomes what event.h promises: terminated, valid UTF-8, nothing that a terminal would obey,
- * zero behind the end. */
-static void clean_text(char *text)
-{
-	size_t n = strnlen(text, RS_TEXT_SIZE - 1);
-	uint32_t cp;
-
-	memset(text + n, 0, RS_TEXT_SIZE - n);
-	for (int len; (len = rs_utf8_decode(text, n, &cp)) > 0; text += len, n -= (size_t)len) {
-		if (cp == '\n' || cp == '\t')
-			continue;
-		if (cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || (cp == 0xfffd && len == 1))
-			memset(text, '?', (size_t)len);
-	}
-}
-
-/* Values of a group index tables further on, so one out of range is not let in. Exit reasons are
- * open: the kernel may be newer than the table. */
-static bool group_value_ok(enum rs_unit unit, uint64_t value)
-{
-	switch (unit) {
-#define RS_X(g) case RS_UNIT_##g:
-	RS_ENUM_GROUPS(RS_X)
-#undef RS_X
-		return rs_unit_value_name(unit, value) != NULL;
-	default:
-		return true;
-	}
-}
-
-bool rs_event_check(struct rs_event *ev)
-{
-	const struct rs_kind_info *info = rs_kind_info(ev->kind);
-
-	if (ev->kind >= RS_KIND_COUNT || !group_value_ok(RS_UNIT_source, ev->source))
-		return false;
-	for (int i = 0; i < 4 && info->arg[i].name; i++)
-		if (!group_value_ok(info->arg[i].unit, ev->arg[i]))
-			return false;
-	if (ev->kind == RS_EV_OUT_DATA)
-		return ev->arg[2] <= RS_TEXT_SIZE;
-	if (ev->kind == RS_EV_STATE_BLOCK)
-		return ev->arg[3] <= RS_TEXT_SIZE;
-	clean_text(ev->text);
-	return true;
-}
-
 /* A dead producer's uncommitted slots lie below the tail that it left; the tail is a claim like
  * all else. */
 void rs_channel_producer_died(struct rs_channel *ch)

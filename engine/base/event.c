@@ -68,6 +68,22 @@ static void add_quoted(struct rs_str *s, const char *text, size_t n)
 	rs_str_addc(s, '"');
 }
 
+#define NOT_RAW UINT64_MAX
+
+/* How many bytes of text a kind with raw bytes says it has. */
+static uint64_t raw_length(const struct rs_event *ev)
+{
+	uint64_t n;
+
+	if (ev->kind == RS_EV_OUT_DATA)
+		n = ev->arg[2];
+	else if (ev->kind == RS_EV_STATE_BLOCK)
+		n = ev->arg[3];
+	else
+		return NOT_RAW;
+	return n < NOT_RAW ? n : NOT_RAW - 1;
+}
+
 const char *rs_event_format(const struct rs_event *ev, char *buf, size_t size)
 {
 	const struct rs_kind_info *info = rs_kind_info(ev->kind);
@@ -81,10 +97,10 @@ const char *rs_event_format(const struct rs_event *ev, char *buf, size_t size)
 	for (int i = 0; i < 4 && info->arg[i].name; i++)
 		rs_str_addf(&s, " %s=%s", info->arg[i].name,
 			    rs_unit_format(info->arg[i].unit, ev->arg[i], value, sizeof(value)));
-	if (ev->kind == RS_EV_OUT_DATA)
-		n = ev->arg[2] < RS_TEXT_SIZE ? ev->arg[2] : RS_TEXT_SIZE;
-	else if (ev->kind == RS_EV_STATE_BLOCK)
-		n = 0; /* raw bytes: nothing to read */
+	if (ev->kind == RS_EV_STATE_BLOCK)
+		n = 0; /* nothing to read */
+	else if (raw_length(ev) != NOT_RAW)
+		n = raw_length(ev) < RS_TEXT_SIZE ? (size_t)raw_length(ev) : RS_TEXT_SIZE;
 	if (n) {
 		rs_str_addc(&s, ' ');
 		add_quoted(&s, ev->text, n);
@@ -93,4 +109,56 @@ const char *rs_event_format(const struct rs_event *ev, char *buf, size_t size)
 	memcpy(buf, s.p, n);
 	buf[n] = '\0';
 	return buf;
+}
+
+/* Text becomes what event.h promises: terminated, valid UTF-8, nothing that a terminal would obey,
+ * zero behind the end. */
+static void clean_text(char *text)
+{
+	size_t n = strnlen(text, RS_TEXT_SIZE - 1);
+	uint32_t cp;
+
+	memset(text + n, 0, RS_TEXT_SIZE - n);
+	for (int len; (len = rs_utf8_decode(text, n, &cp)) > 0; text += len, n -= (size_t)len) {
+		if (cp == '\n' || cp == '\t')
+			continue;
+		if (cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || (cp == 0xfffd && len == 1))
+			memset(text, '?', (size_t)len);
+	}
+}
+
+/* Values of a group index tables further on, so one out of range is not let in. Exit reasons are
+ * open: the kernel may be newer than the table. */
+static bool group_value_ok(enum rs_unit unit, uint64_t value)
+{
+	switch (unit) {
+#define RS_X(g) case RS_UNIT_##g:
+	RS_ENUM_GROUPS(RS_X)
+#undef RS_X
+		return rs_unit_value_name(unit, value) != NULL;
+	default:
+		return true;
+	}
+}
+
+bool rs_event_check(struct rs_event *ev)
+{
+	const struct rs_kind_info *info = rs_kind_info(ev->kind);
+	uint64_t raw = raw_length(ev);
+
+	if (ev->kind >= RS_KIND_COUNT || !group_value_ok(RS_UNIT_source, ev->source))
+		return false;
+	for (int i = 0; i < 4 && info->arg[i].name; i++)
+		if (!group_value_ok(info->arg[i].unit, ev->arg[i]))
+			return false;
+	if (ev->kind == RS_EV_CPU_RING && (ev->arg[0] > 3 || ev->arg[1] > 3))
+		return false; /* rings index tables, too */
+	if (raw == NOT_RAW) {
+		clean_text(ev->text);
+		return true;
+	}
+	if (raw > RS_TEXT_SIZE)
+		return false;
+	memset(ev->text + raw, 0, RS_TEXT_SIZE - raw);
+	return true;
 }

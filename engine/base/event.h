@@ -14,6 +14,7 @@
 #ifndef RS_BASE_EVENT_H
 #define RS_BASE_EVENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -87,6 +88,11 @@ const char *rs_unit_format(enum rs_unit unit, uint64_t value, char *buf, size_t 
 
 /* One line: name, arguments by name, text. For logs, plain mode and failed checks. */
 const char *rs_event_format(const struct rs_event *ev, char *buf, size_t size);
+
+/* For events from outside (a child process, a recording): range-checks kind, source, named values
+ * and lengths, and cleans the text: terminated, valid UTF-8, nothing that a terminal would obey.
+ * False: the record is impossible and must not be used. */
+bool rs_event_check(struct rs_event *ev);
 
 /* "#GP general protection" for an x86 vector (SDM vol. 3A, table 6-1), "32".. else. */
 const char *rs_vector_mnemonic(unsigned vector); /* "#GP"; NULL when it has none */
