@@ -231,8 +231,8 @@ int eng_build_main(void *arg, struct eng_child *ch, struct rs_err *err)
 	if (status == 0)
 		return 0;
 	if (status == 127)
-		return rs_err_set(err, -ENOENT, "the %s did not start, although it was found",
-				  linking ? "linker" : "compiler");
+		return linking ? rs_err_set(err, -ENOENT, "the linker was found but does not start") :
+				 rs_err_set(err, -ENOENT, "the compiler was found but does not start");
 	return linking ? rs_err_set(err, -ENOEXEC, "%s does not link: the linker ended with status %d; "
 				    "its messages say why", b->source, status) :
 			 rs_err_set(err, -ENOEXEC, "%s does not assemble: the compiler ended with status "

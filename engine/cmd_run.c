@@ -137,6 +137,8 @@ static int grade_recording(struct eng_cli *c)
 	f->write(&g, 1, c->lang, c->color, &out);
 	fwrite(out.p, 1, out.len, c->out);
 	rc = eng_grade_exit(&g, 1);
+	if (eng_session_record_error(s))
+		rc = eng_cli_fail(c, rc, eng_session_record_error(s));
 	eng_grade_release(&g);
 	eng_session_free(s);
 	return rc;

@@ -18,7 +18,6 @@
 #include "engine/child.h"
 #include "engine/death.h"
 
-#define SLOTS 16384u             /* 2 MiB of ring: a fraction of a second of the fastest producer */
 #define OUT_MAX (1u << 20)       /* bytes of one captured stream that are kept */
 #define OUT_TURN 65536u          /* ... and read in one pump */
 
@@ -95,7 +94,7 @@ static void ends_close(struct ends *e)
 static int prepare(struct eng_experiment *x, const struct eng_experiment_opts *o, struct ends *e,
 		   struct rs_err *err)
 {
-	x->ch = rs_channel_new(SLOTS, o->full, err);
+	x->ch = rs_channel_new(ENG_EXPERIMENT_SLOTS, o->full, err);
 	if (!x->ch)
 		return err && err->code ? err->code : -ENOMEM;
 	for (int k = 0; o->want && k < RS_KIND_COUNT; k++)

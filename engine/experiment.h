@@ -49,6 +49,9 @@ struct eng_death {
 	struct rs_err err;        /* main's error, or the sentence how it died; code 0: a good end */
 };
 
+/* Events that may be on their way: the size of the ring. */
+#define ENG_EXPERIMENT_SLOTS 32768u
+
 struct eng_experiment;
 struct eng_experiment *eng_experiment_start(const struct eng_experiment_opts *o, struct rs_err *err);
 /* Kills it if it lives, waits for that, strikes it from the journal. NULL is fine. */

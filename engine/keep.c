@@ -9,6 +9,7 @@
 #include <sys/syscall.h>
 
 #include "engine/base/cleanup.h"
+#include "engine/base/file.h"
 #include "engine/lesson.h"
 
 void eng_keep_release(struct eng_keep *k)
@@ -73,4 +74,12 @@ int eng_file_beneath(const char *dir, const char *name, struct rs_str *out)
 		rs_str_addn(out, buf, (size_t)n);
 	}
 	return n < 0 ? -errno : 0;
+}
+
+int eng_file_place(const char *path, const void *data, size_t n, struct rs_err *err)
+{
+	rs_auto_free char *dir = rs_xasprintf("%.*s", (int)(strrchr(path, '/') - path), path);
+	int rc = access(dir, F_OK) == 0 ? 0 : rs_mkdirs(dir, err);
+
+	return rc < 0 ? rc : rs_file_save(path, data, n, err);
 }

@@ -28,5 +28,7 @@ int eng_keep_put(struct eng_keep *k, const char *name, const void *data, size_t 
  * 0 or negative errno (-EFBIG, -ENOENT, -EINVAL for a name that a lesson may not use, -ELOOP,
  * -EXDEV). */
 int eng_file_beneath(const char *dir, const char *name, struct rs_str *out);
+/* Saves a file (rs_file_save), making its folder when that is missing. */
+int eng_file_place(const char *path, const void *data, size_t n, struct rs_err *err);
 
 #endif

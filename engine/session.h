@@ -49,7 +49,7 @@ struct eng_live {
 	uint64_t paused_at;
 	uint64_t kill_at;         /* an order to stop was given; the patience ends here */
 	uint64_t counters_at;     /* next reading of the counters */
-	bool timed_out, stopped;
+	bool timed_out, stopped, flooded;
 	bool end_seen;            /* VM_END came */
 };
 

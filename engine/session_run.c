@@ -16,6 +16,9 @@
 #define PATIENCE (1000 * MS)      /* from an order to stop to SIGKILL */
 #define COUNTERS_EVERY (50 * MS)
 #define EVENTS_A_PUMP 4096u       /* then the screen gets its turn */
+/* A run that says more than evidence can hold is stopped while what is still on its way fits in:
+ * nothing is lost, and its checks are judged on a run that had no end. */
+#define EVENTS_A_RUN (ENG_EVENTS_MAX - 2 * ENG_EXPERIMENT_SLOTS)
 
 /* ---- what happens, live or replayed ---- */
 
@@ -257,7 +260,7 @@ static int restore_readonly(struct eng_session *s, struct rs_err *err)
 		if (eng_file_beneath(s->workspace, name, &have) == 0 && have.len == want.len &&
 		    memcmp(have.p, want.p, want.len) == 0)
 			continue;
-		rc = rs_file_save(path, want.p, want.len, err);
+		rc = eng_file_place(path, want.p, want.len, err);
 		if (rc < 0)
 			return rc;
 	}
@@ -379,8 +382,9 @@ static void on_death(struct eng_session *s)
 	else if (build && death.code == 0 && start_run(s, &why) == 0)
 		return;
 	else if (!build && death.ours)
-		/* Killed because its time ran out, or because it did not obey: its run has ended. */
-		say_end(s, l->timed_out ? RS_OUT_WATCHDOG : RS_OUT_STOPPED);
+		/* Killed because of a limit, or because it did not obey: its run has ended. */
+		say_end(s, l->timed_out ? RS_OUT_WATCHDOG :
+			   l->flooded ? RS_OUT_EXIT_LIMIT : RS_OUT_STOPPED);
 	else if (!build && death.code < 0)
 		session_say(s, RS_EV_EXP_ERROR, (uint64_t)(int64_t)death.code, 0, 0, 0,
 			    why.text[RS_LANG_EN]);
@@ -390,10 +394,14 @@ static void on_death(struct eng_session *s)
 	clear_live(s);
 }
 
-static void check_time(struct eng_session *s, uint64_t now)
+static void check_limits(struct eng_session *s, uint64_t now)
 {
 	struct eng_live *l = &s->live;
 
+	if (!l->flooded && session_state(s)->evidence.events >= EVENTS_A_RUN) {
+		l->flooded = true;
+		eng_experiment_kill(l->exp);
+	}
 	if (l->kill_at && now >= l->kill_at) {
 		l->kill_at = 0;
 		eng_experiment_kill(l->exp);
@@ -432,7 +440,7 @@ bool eng_session_pump(struct eng_session *s)
 		on_death(s);
 		any = true;
 	} else {
-		check_time(s, now);
+		check_limits(s, now);
 		any |= read_counters(s, now);
 	}
 	return any;

@@ -153,6 +153,25 @@ static unsigned sweep_file(int dirfd, const char *name)
 	return swept;
 }
 
+/* Files of the state folder that a dead lab was about to save (rs_file_save: NAME.tmp-PID-...). */
+static unsigned sweep_unsaved(void)
+{
+	rs_auto_free char *path = rs_dir_path(RS_DIR_STATE, "", NULL);
+	rs_auto_closedir DIR *d = path ? opendir(path) : NULL;
+	unsigned swept = 0;
+	struct dirent *e;
+
+	while (d && (e = readdir(d)) != NULL) {
+		const char *tmp = strstr(e->d_name, ".json.tmp-");
+		int pid;
+
+		if (tmp && sscanf(tmp, ".json.tmp-%d-", &pid) == 1 && pid > 0 && kill(pid, 0) < 0 &&
+		    errno == ESRCH && unlinkat(dirfd(d), e->d_name, 0) == 0)
+			swept++;
+	}
+	return swept;
+}
+
 unsigned eng_sweep(struct rs_err *err)
 {
 	rs_auto_free char *path = rs_dir_path(RS_DIR_STATE, "journal", err);
@@ -168,5 +187,5 @@ unsigned eng_sweep(struct rs_err *err)
 	while ((e = readdir(d)) != NULL)
 		if (e->d_name[0] != '.')
 			swept += sweep_file(dirfd(d), e->d_name);
-	return swept;
+	return swept + sweep_unsaved();
 }

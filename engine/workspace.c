@@ -2,7 +2,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <libgen.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -76,14 +75,7 @@ static int place(const struct eng_lesson *l, const char *dir, const char *name, 
 	} else if (rc < 0 && rc != -ENOENT) {
 		return rs_err_errno(err, -rc, "%s cannot be read", path);
 	}
-	if (strchr(name, '/')) {
-		rs_auto_free char *copy = rs_xstrdup(path);
-
-		rc = rs_mkdirs(dirname(copy), err);
-		if (rc < 0)
-			return rc;
-	}
-	return rs_file_save(path, want.p, want.len, err);
+	return eng_file_place(path, want.p, want.len, err);
 }
 
 int eng_workspace_prepare(const struct eng_lesson *l, const char *dir, bool reset, struct rs_err *err)

@@ -298,6 +298,13 @@ static void garbage(void **state)
 
 	(void)state;
 	srandom(7);
+	/* half-saved files of the dead go, those of the living stay */
+	char dead[220], alive[220];
+
+	snprintf(dead, sizeof(dead), "%s/../progress.json.tmp-4194303-1f", dir);
+	snprintf(alive, sizeof(alive), "%s/../progress.json.tmp-%d-1f", dir, getpid());
+	fclose(fopen(dead, "w"));
+	fclose(fopen(alive, "w"));
 	for (int i = 0; i < 300; i++) {
 		FILE *f;
 
@@ -313,6 +320,8 @@ static void garbage(void **state)
 	snprintf(path, sizeof(path), "%s/fifo", dir);
 	assert_int_equal(mkfifo(path, 0600), 0);
 	eng_sweep(NULL); /* a FIFO must not make it wait */
+	assert_int_not_equal(access(dead, F_OK), 0);
+	assert_int_equal(access(alive, F_OK), 0);
 	unlink(path);
 	free(dir);
 }

@@ -1,6 +1,7 @@
 /* The recording reader against arbitrary bytes. Seeds come from tests/engine_record's kind of file;
  * half of the inputs get their CRCs put right, so that what lies behind them is reached too. */
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const char lesson[] =
 	"folder\0schema: ringside/lesson/v1\nid: fuzz\ntitle: {en: T, zh-TW: T}\n"
-	"summary: {en: S, zh-TW: S}\ntrack: rings\nminutes: 1\nsteps:\n"
+	"summary: {en: S, zh-TW: S}\ntrack: rings\nminutes: 1\nfiles: {starter: [image.bin]}\nsteps:\n"
 	"  - id: a\n    text: {en: x, zh-TW: x}\n"
 	"    run: {vm: {image: image.bin}}\n"
 	"    checks:\n"
@@ -33,7 +34,8 @@ static size_t frame(unsigned char *out, unsigned type, const void *body, size_t 
 	return REC_HEAD_SIZE + n;
 }
 
-static void play(const unsigned char *data, size_t n)
+/* Plays the bytes as a file. False: refused. */
+static bool play(const unsigned char *data, size_t n)
 {
 	struct rs_err err = RS_ERR_INIT;
 	char path[64];
@@ -51,6 +53,7 @@ static void play(const unsigned char *data, size_t n)
 		abort(); /* refused without a sentence */
 	}
 	close(fd);
+	return s != NULL; /* only whether there was one */
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -64,11 +67,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		"group outcome halted debug-exit\ngroup source engine exit step\ngroup block regs\n"
 		"counter 0 64 vm.exits\n";
 	static unsigned char buf[1 << 20];
+	static bool sound;
 	size_t n = REC_MAGIC_SIZE;
 
 	if (size < 2)
 		return 0;
 	memcpy(buf, REC_MAGIC, REC_MAGIC_SIZE);
+	if (!sound) {
+		/* The frames around the input must be good, or nothing behind them is ever reached. */
+		n += frame(buf + n, REC_HEAD, kinds, sizeof(kinds) - 1);
+		n += frame(buf + n, REC_LESSON, lesson, sizeof(lesson) - 1);
+		sound = play(buf, n);
+		if (!sound)
+			abort();
+		n = REC_MAGIC_SIZE;
+	}
 	switch (data[0] % 3) {
 	case 0: /* anything at all */
 		play(data + 1, size - 1);
