@@ -19,7 +19,7 @@ struct builder {
 
 static struct eng_md_block *block_add(struct eng_md *md, enum eng_md_type type, unsigned level)
 {
-	md->v = rs_xrealloc(md->v, md->n + 1, sizeof(*md->v));
+	ENG_MD_GROW(md->v, md->n);
 	md->v[md->n] = (struct eng_md_block){ .type = type, .level = level };
 	return &md->v[md->n++];
 }
@@ -36,7 +36,7 @@ static void span_add(struct eng_md_block *b, unsigned style, struct rs_str *text
 		rs_str_clear(text);
 		return;
 	}
-	b->span = rs_xrealloc(b->span, b->spans + 1, sizeof(*b->span));
+	ENG_MD_GROW(b->span, b->spans);
 	b->span[b->spans++] = (struct eng_md_span){ style, rs_str_detach(text) };
 }
 
@@ -363,6 +363,14 @@ static const char *fence(struct builder *w, int col, const char *s)
 	return s;
 }
 
+/* ``` and perhaps a language; with more ticks behind them it is code inside a line. */
+static bool is_fence(const char *s, const char *end)
+{
+	size_t ticks = strspn(s, "`");
+
+	return ticks >= 3 && !memchr(s + ticks, '`', (size_t)(end - s) - ticks);
+}
+
 static void line(struct builder *w, const char *s, const char *end)
 {
 	int col = indentation(&s, end);
@@ -401,7 +409,7 @@ void eng_md_parse(const char *text, struct eng_md *out)
 		if (s == end) {
 			finish(&w);
 			w.blank = true;
-		} else if (!strncmp(s, "```", 3) && !memchr(s + 3, '`', (size_t)(end - s - 3))) {
+		} else if (is_fence(s, end)) {
 			text = fence(&w, col, s);
 			continue;
 		} else {

@@ -91,7 +91,7 @@ static void line_open(struct out *o)
 {
 	struct eng_md_lines *l = o->lines;
 
-	l->v = rs_xrealloc(l->v, l->n + 1, sizeof(*l->v));
+	ENG_MD_GROW(l->v, l->n);
 	o->line = &l->v[l->n++];
 	*o->line = (struct eng_md_line){ .type = o->type };
 }
@@ -109,7 +109,7 @@ static void run_add(struct out *o, unsigned style, const char *s, size_t n, int 
 		free(r->text);
 		r->text = joined;
 	} else {
-		l->run = rs_xrealloc(l->run, l->runs + 1, sizeof(*l->run));
+		ENG_MD_GROW(l->run, l->runs);
 		r = &l->run[l->runs++];
 		*r = (struct eng_md_run){ .style = style, .text = rs_xasprintf("%.*s", (int)n, s) };
 	}
