@@ -4,6 +4,7 @@
 #ifndef TESTS_TUI_SCENE_H
 #define TESTS_TUI_SCENE_H
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -91,7 +92,7 @@ struct scene {
 	uint64_t seq;
 };
 
-static void scene_open(struct scene *s, enum rs_lang lang, bool ascii)
+static inline void scene_open(struct scene *s, enum rs_lang lang, bool ascii)
 {
 	struct rs_err err = RS_ERR_INIT;
 	memset(s, 0, sizeof(*s));
@@ -110,7 +111,7 @@ static void scene_open(struct scene *s, enum rs_lang lang, bool ascii)
 	tui_grid_init(&s->grid, 80, 24, ascii);
 }
 
-static void scene_close(struct scene *s)
+static inline void scene_close(struct scene *s)
 {
 	tui_app_free(s->app);
 	eng_lesson_free(s->lesson);
@@ -118,14 +119,14 @@ static void scene_close(struct scene *s)
 	rmdir(s->dir);
 }
 
-static void scene_draw(struct scene *s, int w, int h)
+static inline void scene_draw(struct scene *s, int w, int h)
 {
 	tui_grid_resize(&s->grid, w, h);
 	tui_app_pump(s->app);
 	tui_app_draw(s->app, &s->grid);
 }
 
-static void scene_event(struct scene *s, uint64_t us, enum rs_kind kind, enum rs_source src, uint64_t a0,
+static inline void scene_event(struct scene *s, uint64_t us, enum rs_kind kind, enum rs_source src, uint64_t a0,
 			uint64_t a1, uint64_t a2, uint64_t a3, const char *text)
 {
 	struct rs_event ev = { .seq = ++s->seq, .time = us * 1000, .kind = (uint16_t)kind,
@@ -135,7 +136,7 @@ static void scene_event(struct scene *s, uint64_t us, enum rs_kind kind, enum rs
 	rs_bus_event(eng_session_bus(s->session), &ev);
 }
 
-static void scene_out(struct scene *s, uint64_t us, enum rs_stream stream, const char *text)
+static inline void scene_out(struct scene *s, uint64_t us, enum rs_stream stream, const char *text)
 {
 	uint64_t at = 0;
 	for (size_t n = strlen(text); n;) {
@@ -150,7 +151,7 @@ static void scene_out(struct scene *s, uint64_t us, enum rs_stream stream, const
 	}
 }
 
-static void scene_state(struct scene *s, uint64_t us, enum rs_block block, const void *data, size_t n)
+static inline void scene_state(struct scene *s, uint64_t us, enum rs_block block, const void *data, size_t n)
 {
 	const char *p = data;
 	for (size_t at = 0; at < n;) {
@@ -165,7 +166,7 @@ static void scene_state(struct scene *s, uint64_t us, enum rs_block block, const
 
 #define M RS_SRC_MONITOR
 /* Build, set-up of the machine, a few crossings (exact and sampled), a pause at a breakpoint. */
-static void scene_run_to_pause(struct scene *s)
+static inline void scene_run_to_pause(struct scene *s)
 {
 	static const struct {
 		enum rs_call call;
@@ -253,7 +254,7 @@ static void scene_run_to_pause(struct scene *s)
 	scene_event(s, 44730, RS_EV_EXP_PAUSED, M, 0x1004c, 0, 0, 0, NULL);
 }
 
-static void scene_run_to_end(struct scene *s)
+static inline void scene_run_to_end(struct scene *s)
 {
 	scene_event(s, 45000, RS_EV_EXP_RESUMED, M, 0, 0, 0, 0, NULL);
 	scene_event(s, 45200, RS_EV_CPU_FAULT, RS_SRC_STEP, 13, 0, 0x1005a, 3, NULL);
@@ -263,7 +264,7 @@ static void scene_run_to_end(struct scene *s)
 #undef M
 
 /* Verdicts as the engine would give them. */
-static void scene_verdicts(struct scene *s)
+static inline void scene_verdicts(struct scene *s)
 {
 	unsigned n;
 	struct eng_check_result *r = eng_session_results(s->session, 3, &n);

@@ -71,7 +71,9 @@ static void draw(struct tui_area a, const struct tui_pane *p)
 	const struct rs_exit_info *x = rs_exit_info(r[p->st->sel].reason);
 	if (x) {
 		rs_auto_str why = RS_STR_INIT;
-		rs_str_addf(&why, "%s %s", tui_tr(p, x->sentence), tui_tr(p, x->handled));
+		/* Chinese sentences follow each other without a space */
+		rs_str_addf(&why, "%s%s%s", tui_tr(p, x->sentence), p->lang == RS_LANG_ZH_TW ? "" : " ",
+			    tui_tr(p, x->handled));
 		rs_auto_str title = RS_STR_INIT;
 		rs_str_addf(&title, "KVM_EXIT_");
 		for (const char *c = x->name; *c; c++)

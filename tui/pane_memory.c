@@ -5,7 +5,7 @@
 
 static int bytes_a_row(int width)
 {
-	return width >= 74 ? 16 : width >= 42 ? 8 : 4;
+	return width >= 76 ? 16 : width >= 42 ? 8 : 4;
 }
 
 static int rows_of(const struct tui_pane *p, int width)

@@ -137,7 +137,7 @@ static void crossing_row(struct tui_area a, int y, const struct rs_event *ev)
 }
 
 /* "3→0  18    0→3  17": how often each way was taken. */
-static void counts(struct tui_area a, int y, const struct tui_model *m)
+static int counts(struct tui_area a, int y, const struct tui_model *m)
 {
 	int x = 0;
 	for (unsigned i = 0; i < 16; i++) {
@@ -152,14 +152,16 @@ static void counts(struct tui_area a, int y, const struct tui_model *m)
 		x += 1 + tui_putf(a, x, y, TUI_S_STRONG, " ×%s", tui_fmt_count(n, t, sizeof(t)));
 		x += 2;
 	}
+	return x;
 }
 
-static void legend(struct tui_area a, int y, const struct tui_pane *p)
+/* From column `from` on, if there is room. */
+static void legend(struct tui_area a, int from, int y, const struct tui_pane *p)
 {
 	const char *exact = tui_tr(p, N_("exact")), *sampled = tui_tr(p, N_("sampled"));
 	int w = tui_width(a.g, exact) + tui_width(a.g, sampled) + 6;
 	int x = a.w - w;
-	if (x < 12)
+	if (x < from)
 		return;
 	x += tui_put(a, x, y, TUI_S_TEXT, "● ");
 	x += tui_put(a, x, y, TUI_S_DIM, exact);
@@ -193,8 +195,7 @@ static void draw(struct tui_area a, const struct tui_pane *p)
 			       N_("Ring crossings appear here when the guest runs."));
 		return;
 	}
-	counts(a, y, m);
-	legend(a, y, p);
+	legend(a, counts(a, y, m), y, p);
 	y++;
 	struct tui_area list = tui_area_sub(a, 0, y, a.w, a.h - y);
 	int top = tui_pane_window(p, &tui_pane_rings, (int)m->crossings.n, list.h);

@@ -320,7 +320,11 @@ static void size_read(struct tui_term *t)
 
 void tui_term_enter(struct tui_term *t)
 {
-	tcgetattr(STDIN_FILENO, &sig.before);
+	/* Stopped and continued by others, the screen is still ours: entering it twice would save its
+	 * state in place of what was there before. */
+	bool again = sig.active;
+	if (!again)
+		tcgetattr(STDIN_FILENO, &sig.before);
 	t->raw = sig.before;
 	t->raw.c_iflag &= ~(tcflag_t)(ICRNL | INLCR | IGNCR | IXON | IXOFF | ISTRIP | BRKINT);
 	t->raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO | ECHONL | ISIG | IEXTEN);
@@ -328,7 +332,8 @@ void tui_term_enter(struct tui_term *t)
 	t->raw.c_cc[VTIME] = 0;
 	sig.active = 1;
 	tcsetattr(STDIN_FILENO, TCSADRAIN, &t->raw);
-	write_all(t->enter.p, t->enter.len);
+	if (!again)
+		write_all(t->enter.p, t->enter.len);
 	size_read(t);
 	tui_term_forget(t);
 }
@@ -427,9 +432,9 @@ struct tui_term *tui_term_open(struct rs_err *err)
 		rs_str_add(&back, "\033[?2004l\033[?1006l\033[?1000l");
 	add_cap(&back, enter_am_mode);
 	add_cap(&back, exit_attribute_mode);
-	add_cap(&back, cursor_normal);
 	add_cap(&back, keypad_local);
 	add_cap(&back, exit_ca_mode);
+	add_cap(&back, cursor_normal); /* last: leaving the screen may bring an older cursor back */
 	memset(&sig, 0, sizeof(sig));
 	sig.restore_len = back.len < sizeof(sig.restore) ? back.len : sizeof(sig.restore);
 	memcpy(sig.restore, back.p, sig.restore_len);
