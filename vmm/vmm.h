@@ -7,12 +7,13 @@
  *   run.c        the run loop: control, watchdog, exits -> events
  *   exits.c      one handler a row of engine/base/exits.def
  *   entry.c      entry modes: GDT, IDT, TSS, page tables and CPU state
- *   entry_check.c  the VM-entry rules as a pure function
+ *   entry_check.c, entry_rules.def  the VM-entry rules as a pure function, a row each
  *   load.c       flat binaries and ELF into guest memory
  *   serial.c, ports.c   the 16550, debug-exit, port 0xe9
  *   trace.c      ring crossings: gate breakpoints and single-step; exact or sampled
- *   walk.c       the page walk     disasm.c   Zydis     explain.c  why a run ended
- *   probe.c      tiny guests for `ringside doctor`
+ *   walk.c       the page walk     disasm.c   Zydis     tables.c   GDT, IDT, TSS
+ *   deliver.c    what an exception meets on its way     explain.c  why a run ended
+ *   probe.c, probe_run.c, probe_guests.c  tiny guests for `ringside doctor`
  *
  * Guest-physical map of a lab machine (all entry modes):
  *   0x00000000  RAM, `memory` bytes, minus the holes of the description
