@@ -6,6 +6,11 @@
 
 #ifdef __x86_64__
 #include <cpuid.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/base/cleanup.h"
 
 /* Reads take some 10 ns on hardware; a hypervisor that traps them makes them 100 times slower. */
 #define TSC_READ_MAX_NS 60
@@ -19,13 +24,33 @@ static bool tsc_invariant(void)
 	return __get_cpuid(0x80000007, &a, &b, &c, &d) && (d & (1u << 8));
 }
 
+/* A kernel that found the TSC unstable has left it for one of these. */
+static bool tsc_abandoned(void)
+{
+	static const char *const others[] = { "hpet", "acpi_pm", "jiffies", "refined-jiffies" };
+	rs_auto_close int fd = open("/sys/devices/system/clocksource/clocksource0/current_clocksource",
+				    O_RDONLY | O_CLOEXEC);
+	char name[40];
+	ssize_t n = fd < 0 ? -1 : read(fd, name, sizeof(name) - 1);
+
+	if (n <= 0)
+		return false; /* not told: the measurement decides */
+	name[n] = '\0';
+	name[strcspn(name, "\n")] = '\0';
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		if (strcmp(name, others[i]) == 0)
+			return true;
+	return false;
+}
+
 enum rs_stamp rs_stamp_choose(void)
 {
 	uint64_t before, last, best = UINT64_MAX;
 	int mode = 0;
 
 	/* where PR_SET_TSC forbids it, RDTSC is a SIGSEGV (PR_SET_TSC(2const)) */
-	if (prctl(PR_GET_TSC, &mode) != 0 || mode != PR_TSC_ENABLE || !tsc_invariant())
+	if (prctl(PR_GET_TSC, &mode) != 0 || mode != PR_TSC_ENABLE || !tsc_invariant() ||
+	    tsc_abandoned())
 		return RS_STAMP_MONOTONIC;
 	for (int round = 0; round < 5; round++) {
 		uint64_t ns;
