@@ -253,8 +253,8 @@ static void walk_of_the_api(void **state)
 	}
 	assert_int_equal(at, sizeof(order) / sizeof(order[0]));
 	assert_int_equal(runs, 1);
-	/* calls that are events, and KVM_RUN for the second, third and fourth exit */
-	assert_int_equal(r.c.v[RS_CTR_KVM_CALLS], count(&r, RS_EV_KVM_CALL) + 3);
+	/* calls that are events; KVM_RUN for the second, third and fourth exit; and what registers cost */
+	assert_true(r.c.v[RS_CTR_KVM_CALLS] >= count(&r, RS_EV_KVM_CALL) + 3);
 	run_release(&r);
 }
 

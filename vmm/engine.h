@@ -39,6 +39,8 @@ struct vmm_engine_ops {
 	void (*kick)(struct vmm_vcpu *v);     /* async-signal-safe: makes `run` return -EINTR */
 	/* The two things looked at after every exit; cheap, so the state need not be fetched whole. */
 	int (*peek)(struct vmm_vcpu *v, uint64_t *rip, unsigned *cpl, struct rs_err *err);
+	/* The whole state will be (or is no longer) asked for after every exit. */
+	void (*eager)(struct vmm_vcpu *v, bool on);
 	/* Valid after run returned, until the next run. */
 	int (*get_state)(struct vmm_vcpu *v, struct vmm_cpu_state *out, struct rs_err *err);
 	int (*set_state)(struct vmm_vcpu *v, const struct vmm_cpu_state *in, struct rs_err *err);

@@ -20,6 +20,7 @@
 #include <linux/kvm.h>
 
 #include "engine/base/cleanup.h"
+#include "vmm/kvm_state.h"
 #include "vmm/probe.h"
 
 #define KVM_PATH "/dev/kvm"
@@ -49,14 +50,16 @@ struct kvm_cpu {
 	size_t run_size;
 	/* Where KVM can only be interrupted by a signal: it stays blocked outside KVM_RUN. */
 	bool have_thread, first_run, debug_seen;
-	/* Without SYNC_REGS: what was fetched since the last KVM_RUN, and what must be written. */
+	/* What was fetched or written since the last KVM_RUN (have_*). What is not had stands in the
+	 * shared page, as far as `synced` says, or is fetched by ioctl. sregs stay when they are old. */
 	struct kvm_regs regs;
 	struct kvm_sregs sregs;
 	bool have_regs, have_sregs;
-	bool dirty_regs, dirty_sregs;
+	uint64_t synced;
+	bool eager;              /* system registers are wanted after every exit */
+	struct vmm_cpl_memo memo;
 	/* Registers at the last entry: after a triple fault AMD-V has no others. */
 	struct kvm_regs entry_regs;
-	struct kvm_sregs entry_sregs;
 	struct vmm_cpu_state before;
 };
 
@@ -398,7 +401,7 @@ static int kvm_vcpu_new(struct vmm_machine *m, unsigned index, struct rs_err *er
 	if (e < 0)
 		return e;
 	if (k->sync)
-		c->run->kvm_valid_regs = SYNC_WANT;
+		c->run->kvm_valid_regs = KVM_SYNC_X86_REGS;
 	return prepare_kick(m, c, err);
 }
 
@@ -411,9 +414,13 @@ static int fetch_regs(struct vmm_vcpu *v, struct rs_err *err)
 
 	if (c->have_regs)
 		return 0;
-	r = quiet(v, KVM_GET_REGS, &c->regs);
-	if (r < 0)
-		return rs_err_errno(err, (int)-r, N_("KVM does not give the registers"));
+	if (c->synced & KVM_SYNC_X86_REGS) {
+		c->regs = c->run->s.regs.regs;
+	} else {
+		r = quiet(v, KVM_GET_REGS, &c->regs);
+		if (r < 0)
+			return rs_err_errno(err, (int)-r, N_("KVM does not give the registers"));
+	}
 	c->have_regs = true;
 	return 0;
 }
@@ -425,171 +432,121 @@ static int fetch_sregs(struct vmm_vcpu *v, struct rs_err *err)
 
 	if (c->have_sregs)
 		return 0;
-	r = quiet(v, KVM_GET_SREGS, &c->sregs);
-	if (r < 0)
-		return rs_err_errno(err, (int)-r, N_("KVM does not give the system registers"));
+	if (c->synced & KVM_SYNC_X86_SREGS) {
+		c->sregs = c->run->s.regs.sregs;
+	} else {
+		r = quiet(v, KVM_GET_SREGS, &c->sregs);
+		if (r < 0)
+			return rs_err_errno(err, (int)-r, N_("KVM does not give the system registers"));
+	}
 	c->have_sregs = true;
 	return 0;
 }
 
-static const struct kvm_regs *regs_of(const struct kvm_cpu *c)
+static int fetch(struct vmm_vcpu *v, struct rs_err *err)
 {
-	return c->have_regs ? &c->regs : &c->run->s.regs.regs;
-}
+	int e = fetch_regs(v, err);
 
-static const struct kvm_sregs *sregs_of(const struct kvm_cpu *c)
-{
-	return c->have_sregs ? &c->sregs : &c->run->s.regs.sregs;
-}
-
-static struct vmm_seg seg_in(const struct kvm_segment *k)
-{
-	return (struct vmm_seg){
-		.base = k->base, .limit = k->limit, .selector = k->selector, .type = k->type,
-		.s = k->s, .dpl = k->dpl, .present = k->present, .avl = k->avl, .l = k->l,
-		.db = k->db, .g = k->g, .unusable = k->unusable,
-	};
-}
-
-static struct kvm_segment seg_out(const struct vmm_seg *s)
-{
-	return (struct kvm_segment){
-		.base = s->base, .limit = s->limit, .selector = s->selector, .type = s->type,
-		.s = s->s, .dpl = s->dpl, .present = s->present, .avl = s->avl, .l = s->l,
-		.db = s->db, .g = s->g, .unusable = s->unusable,
-	};
-}
-
-static unsigned cpl_of(const struct kvm_regs *r, const struct kvm_sregs *s)
-{
-	if (!(s->cr0 & CR0_PE))
-		return 0;
-	return r->rflags & RFLAGS_VM ? 3 : s->ss.dpl;
-}
-
-/* Registers are had in one of two ways: in the shared page (after a KVM_RUN with kvm_valid_regs), or
- * by ioctl into the cache. have_* says that the cache is the newer one. */
-static bool in_page(const struct kvm_cpu *c)
-{
-	return c->vm->sync && !c->first_run;
+	return e < 0 ? e : fetch_sregs(v, err);
 }
 
 static int kvm_peek(struct vmm_vcpu *v, uint64_t *rip, unsigned *cpl, struct rs_err *err)
 {
 	struct kvm_cpu *c = cpu_of(v);
+	int known, e = fetch_regs(v, err);
 
-	if (!in_page(c)) {
-		int e = fetch_regs(v, err);
-
-		if (!e)
-			e = fetch_sregs(v, err);
-		if (e < 0)
-			return e;
+	if (__builtin_expect(e < 0, 0))
+		return e;
+	*rip = c->regs.rip;
+	known = c->eager ? -1 : vmm_cpl_recall(&c->memo, &c->regs);
+	if (__builtin_expect(known >= 0, 1)) {
+		*cpl = (unsigned)known;
+		return 0;
 	}
-	*rip = regs_of(c)->rip;
-	*cpl = cpl_of(regs_of(c), sregs_of(c));
+	e = fetch_sregs(v, err);
+	if (e < 0)
+		return e;
+	*cpl = vmm_kvm_cpl(&c->regs, &c->sregs);
+	vmm_cpl_learn(&c->memo, &c->regs, *cpl);
 	return 0;
 }
 
-static struct vmm_cpu_state state_of(const struct kvm_regs *r, const struct kvm_sregs *s)
+static void kvm_eager(struct vmm_vcpu *v, bool on)
 {
-	return (struct vmm_cpu_state){
-		.gpr = { r->rax, r->rcx, r->rdx, r->rbx, r->rsp, r->rbp, r->rsi, r->rdi, r->r8, r->r9,
-			 r->r10, r->r11, r->r12, r->r13, r->r14, r->r15 },
-		.rip = r->rip, .rflags = r->rflags,
-		.cr0 = s->cr0, .cr2 = s->cr2, .cr3 = s->cr3, .cr4 = s->cr4, .cr8 = s->cr8,
-		.efer = s->efer,
-		.cs = seg_in(&s->cs), .ss = seg_in(&s->ss), .ds = seg_in(&s->ds), .es = seg_in(&s->es),
-		.fs = seg_in(&s->fs), .gs = seg_in(&s->gs), .tr = seg_in(&s->tr),
-		.ldtr = seg_in(&s->ldt),
-		.gdt_base = s->gdt.base, .gdt_limit = s->gdt.limit,
-		.idt_base = s->idt.base, .idt_limit = s->idt.limit,
-	};
+	struct kvm_cpu *c = cpu_of(v);
+
+	c->eager = on;
+	if (c->vm->sync)
+		c->run->kvm_valid_regs = on ? SYNC_WANT : KVM_SYNC_X86_REGS;
 }
 
 static int kvm_get_state(struct vmm_vcpu *v, struct vmm_cpu_state *o, struct rs_err *err)
 {
 	struct kvm_cpu *c = cpu_of(v);
+	int e = fetch(v, err);
 
-	if (!in_page(c)) {
-		int e = fetch_regs(v, err);
-
-		if (!e)
-			e = fetch_sregs(v, err);
-		if (e < 0)
-			return e;
-	}
-	*o = state_of(regs_of(c), sregs_of(c));
+	if (e < 0)
+		return e;
+	*o = vmm_kvm_state(&c->regs, &c->sregs);
 	return 0;
 }
 
-/* Writes what set_state left behind, now rather than at the next KVM_RUN: guest debug looks at RIP. */
-static int flush_state(struct vmm_vcpu *v, bool announce, struct rs_err *err)
+/* Writes at once, for guest debug looks at RIP. The first time is part of the walk. */
+static int write_sregs(struct vmm_vcpu *v, struct kvm_sregs *s, bool announce, struct rs_err *err)
 {
 	struct kvm_cpu *c = cpu_of(v);
-	long r = 0;
+	long r = announce ? call(v->m, RS_CALL_SET_SREGS, RS_FD_VCPU, c->fd, KVM_SET_SREGS,
+				 (unsigned long)s, "cr0=0x%llx cr4=0x%llx efer=0x%llx cs=0x%x", s->cr0,
+				 s->cr4, s->efer, s->cs.selector)
+			  : quiet(v, KVM_SET_SREGS, s);
 
-	if (c->dirty_sregs) {
-		r = announce ? call(v->m, RS_CALL_SET_SREGS, RS_FD_VCPU, c->fd, KVM_SET_SREGS,
-				    (unsigned long)&c->sregs,
-				    "cr0=0x%llx cr4=0x%llx efer=0x%llx cs=0x%x", c->sregs.cr0,
-				    c->sregs.cr4, c->sregs.efer, c->sregs.cs.selector)
-			     : quiet(v, KVM_SET_SREGS, &c->sregs);
-		if (r < 0)
-			return rs_err_errno(err, (int)-r, N_("KVM refuses the system registers"));
-	}
-	if (c->dirty_regs) {
-		r = announce ? call(v->m, RS_CALL_SET_REGS, RS_FD_VCPU, c->fd, KVM_SET_REGS,
-				    (unsigned long)&c->regs, "rip=0x%llx rflags=0x%llx rsp=0x%llx",
-				    c->regs.rip, c->regs.rflags, c->regs.rsp)
-			     : quiet(v, KVM_SET_REGS, &c->regs);
-		if (r < 0)
-			return rs_err_errno(err, (int)-r, N_("KVM refuses the registers"));
-	}
-	c->dirty_regs = c->dirty_sregs = false;
+	if (r < 0)
+		return rs_err_errno(err, (int)-r, N_("KVM refuses the system registers"));
+	c->sregs = *s;
+	c->have_sregs = true;
+	return 0;
+}
+
+static int write_regs(struct vmm_vcpu *v, struct kvm_regs *r, bool announce, struct rs_err *err)
+{
+	struct kvm_cpu *c = cpu_of(v);
+	long e = announce ? call(v->m, RS_CALL_SET_REGS, RS_FD_VCPU, c->fd, KVM_SET_REGS,
+				 (unsigned long)r, "rip=0x%llx rflags=0x%llx rsp=0x%llx", r->rip,
+				 r->rflags, r->rsp)
+			  : quiet(v, KVM_SET_REGS, r);
+
+	if (e < 0)
+		return rs_err_errno(err, (int)-e, N_("KVM refuses the registers"));
+	c->regs = *r;
+	c->have_regs = true;
 	return 0;
 }
 
 static int kvm_set_state(struct vmm_vcpu *v, const struct vmm_cpu_state *i, struct rs_err *err)
 {
 	struct kvm_cpu *c = cpu_of(v);
-	struct kvm_regs r = {
-		.rax = i->gpr[RAX], .rcx = i->gpr[RCX], .rdx = i->gpr[RDX], .rbx = i->gpr[RBX],
-		.rsp = i->gpr[RSP], .rbp = i->gpr[RBP], .rsi = i->gpr[RSI], .rdi = i->gpr[RDI],
-		.r8 = i->gpr[R8], .r9 = i->gpr[R9], .r10 = i->gpr[R10], .r11 = i->gpr[R11],
-		.r12 = i->gpr[R12], .r13 = i->gpr[R13], .r14 = i->gpr[R14], .r15 = i->gpr[R15],
-		.rip = i->rip, .rflags = i->rflags,
-	};
+	bool first = c->first_run;
+	struct kvm_regs r = vmm_kvm_regs(i);
 	struct kvm_sregs s;
-	int e = 0;
+	int e;
 
-	if (c->first_run) { /* the walk shows this one: read, change, write */
+	if (first) { /* the walk shows this one: read, change, write */
 		long q = call(v->m, RS_CALL_GET_SREGS, RS_FD_VCPU, c->fd, KVM_GET_SREGS,
 			      (unsigned long)&c->sregs, "%s", "");
 		if (q < 0)
 			return rs_err_errno(err, (int)-q, N_("KVM does not give the system registers"));
 		c->have_sregs = true;
-	} else if (!in_page(c)) {
-		e = fetch_regs(v, err);
-		if (!e)
-			e = fetch_sregs(v, err);
+	} else {
+		e = fetch(v, err);
 		if (e < 0)
 			return e;
 	}
-	s = *sregs_of(c);
-	s.cr0 = i->cr0, s.cr2 = i->cr2, s.cr3 = i->cr3, s.cr4 = i->cr4, s.cr8 = i->cr8;
-	s.efer = i->efer;
-	s.cs = seg_out(&i->cs), s.ss = seg_out(&i->ss), s.ds = seg_out(&i->ds), s.es = seg_out(&i->es);
-	s.fs = seg_out(&i->fs), s.gs = seg_out(&i->gs), s.tr = seg_out(&i->tr);
-	s.ldt = seg_out(&i->ldtr);
-	s.gdt.base = i->gdt_base, s.gdt.limit = (uint16_t)i->gdt_limit;
-	s.idt.base = i->idt_base, s.idt.limit = (uint16_t)i->idt_limit;
-	c->dirty_sregs = c->first_run || memcmp(&s, sregs_of(c), sizeof(s)) != 0;
-	c->dirty_regs = c->first_run || memcmp(&r, regs_of(c), sizeof(r)) != 0;
-	c->regs = r;
-	c->sregs = s;
-	c->have_regs = c->have_sregs = true;
-	return flush_state(v, c->first_run, err);
+	s = c->sregs;
+	vmm_kvm_sregs(i, &s);
+	e = first || memcmp(&s, &c->sregs, sizeof(s)) ? write_sregs(v, &s, first, err) : 0;
+	if (e < 0)
+		return e;
+	return first || memcmp(&r, &c->regs, sizeof(r)) ? write_regs(v, &r, first, err) : 0;
 }
 
 static int kvm_get_msrs(struct vmm_vcpu *v, struct vmm_cpu_state *io, struct rs_err *err)
@@ -621,13 +578,9 @@ static int kvm_set_debug(struct vmm_vcpu *v, bool step, const uint64_t *bp, unsi
 	struct kvm_cpu *c = cpu_of(v);
 	struct kvm_guest_debug d = { 0 };
 	long r;
-	int e;
 
 	if (!c->vm->debug)
 		return rs_err_set(err, -ENOSYS, N_("this KVM cannot single-step"));
-	e = flush_state(v, false, err);
-	if (e < 0)
-		return e;
 	if (step || n)
 		d.control = KVM_GUESTDBG_ENABLE;
 	if (step)
@@ -752,21 +705,18 @@ static int kvm_run_vcpu(struct vmm_vcpu *v, struct vmm_exit *x, struct rs_err *e
 
 	if (__builtin_expect(!c->have_thread, 0))
 		prepare_thread(c);
-	if (__builtin_expect(c->dirty_regs || c->dirty_sregs, 0)) {
-		e = flush_state(v, false, err);
-		if (e < 0)
-			return e;
-	}
 	if (first)
 		t = vmm_now_ns();
-	c->entry_regs = *regs_of(c);
-	c->entry_sregs = *sregs_of(c);
+	c->entry_regs = c->regs;
 	do
 		r = ioctl(c->fd, KVM_RUN, 0);
 	while (r < 0 && errno == EAGAIN);
 	e = errno;
-	__atomic_store_n(&c->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
+	/* A kick that comes between the look and the next KVM_RUN makes that one return at once. */
+	if (__builtin_expect(__atomic_load_n(&c->run->immediate_exit, __ATOMIC_ACQUIRE), 0))
+		__atomic_store_n(&c->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
 	c->have_regs = c->have_sregs = false;
+	c->synced = c->vm->sync ? c->run->kvm_valid_regs : 0;
 	c->first_run = false;
 	if (first)
 		told(v->m, RS_CALL_RUN, RS_FD_VCPU, r < 0 ? -e : r, vmm_now_ns() - t,
@@ -780,7 +730,7 @@ static int kvm_run_vcpu(struct vmm_vcpu *v, struct vmm_exit *x, struct rs_err *e
 	}
 	translate(c->run, x);
 	if (__builtin_expect(x->reason == KVM_EXIT_SHUTDOWN, 0)) {
-		c->before = state_of(&c->entry_regs, &c->entry_sregs);
+		c->before = vmm_kvm_state(&c->entry_regs, &c->sregs); /* sregs: the last ones seen */
 		x->shutdown.before = c->before.rflags ? &c->before : NULL; /* bit 1 is always set */
 	}
 	return 0;
@@ -795,6 +745,7 @@ const struct vmm_engine_ops vmm_engine_kvm = {
 	.run = kvm_run_vcpu,
 	.kick = kvm_kick,
 	.peek = kvm_peek,
+	.eager = kvm_eager,
 	.get_state = kvm_get_state,
 	.set_state = kvm_set_state,
 	.get_msrs = kvm_get_msrs,

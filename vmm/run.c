@@ -14,6 +14,7 @@
 #include <linux/kvm.h>
 
 #define TICK_NS 50000000u          /* a snapshot of a running guest at most this often */
+#define TICK_PART 200u             /* ... and for no more than this part of the time */
 #define KICK_MS 100                /* a vCPU without exits is asked to come round this often */
 #define GRACE_NS 2000000000ull     /* a stopped vCPU that does not come out of KVM_RUN is given up */
 
@@ -137,7 +138,7 @@ static int loop(struct vmm_vcpu *v, struct rs_err *err)
 	struct vmm_machine *m = v->m;
 	const struct vmm_engine_ops *ops = m->ops;
 	uint64_t left, entered, tick_at = vmm_ticks();
-	uint64_t tick_ticks = (uint64_t)(((unsigned __int128)TICK_NS << 32) / m->clock.mult);
+	uint64_t tick_ticks = (uint64_t)(((unsigned __int128)TICK_NS << 32) / m->clock.mult), took;
 
 	left = tick_at;
 	while (!v->ended) {
@@ -179,9 +180,12 @@ static int loop(struct vmm_vcpu *v, struct rs_err *err)
 			vmm_trace_kicked(v);
 		}
 		if (__builtin_expect(left - tick_at > tick_ticks, 0)) {
-			tick_at = left;
 			tick(v);
+			tick_at = vmm_ticks();
 			tick_ticks = (uint64_t)(((unsigned __int128)TICK_NS << 32) / m->clock.mult);
+			took = TICK_PART * (tick_at - left);
+			if (took > tick_ticks)
+				tick_ticks = took;
 		}
 	}
 	return 0;

@@ -33,6 +33,7 @@ int vmm_trace_new(struct vmm_vcpu *v, struct rs_err *err)
 	v->trace = t;
 	t->exact = v->m->desc.trace != VMM_TRACE_EXITS;
 	t->everywhere = v->m->desc.trace == VMM_TRACE_STEPS;
+	v->m->ops->eager(v, t->exact);
 	return 0;
 }
 
@@ -44,6 +45,7 @@ void vmm_trace_free(struct vmm_vcpu *v)
 static void mode(struct vmm_vcpu *v, bool exact, const char *why)
 {
 	v->trace->exact = exact;
+	v->m->ops->eager(v, exact);
 	rs_emit(v->m->em, RS_EV_CPU_TRACE, RS_SRC_MONITOR, v->index, exact, v->trace->steps, v->rip, 0, why);
 }
 
