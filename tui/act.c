@@ -137,6 +137,7 @@ static void hint(struct tui_app *a)
 	}
 	a->ls.check = i;
 	a->ls.focus = TUI_FOCUS_TASK;
+	a->ls.show_check = true;
 	r[i].hints_shown++;
 }
 

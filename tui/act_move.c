@@ -74,10 +74,12 @@ static void focus_move(struct tui_app *a, int focus, int by, bool end)
 	} else if (focus == TUI_FOCUS_TASK) {
 		int n, *row = task_row(a, &n);
 		/* select as long as there is something to select that way, then scroll */
-		if (n > 1 && *row + by >= 0 && *row + by < n)
+		if (n > 1 && *row + by >= 0 && *row + by < n) {
 			*row += by;
-		else
+			ls->show_check = true;
+		} else {
 			ls->task_top = clamp(ls->task_top + by, 0, ls->task_rows - ls->task_page);
+		}
 	} else {
 		pane_move(a, focus, by, end);
 	}

@@ -76,6 +76,7 @@ struct tui_lesson {
 	int text_top, text_page, text_rows;
 	int task_top, task_page, task_rows;
 	int check;                   /* selected check */
+	bool show_check;             /* the next draw scrolls to it */
 	int choice;                  /* selected choice of the prediction */
 	unsigned seen_step;          /* step that the fields above are about */
 	enum eng_phase seen_phase;

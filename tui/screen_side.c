@@ -42,6 +42,7 @@ struct pen {
 	struct tui_area in;
 	int y;              /* next row, may be negative when scrolled */
 	bool measure;
+	int check_from, check_to; /* rows of the selected check */
 };
 
 static void para(struct pen *p, int indent, enum tui_style s, const char *text)
@@ -202,8 +203,14 @@ static void content(struct pen *p)
 			p->y++;
 		para(p, 0, TUI_S_ACCENT, t);
 	}
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < n; i++) {
+		int from = p->y;
 		check(p, &r[i], (int)i);
+		if ((int)i == a->ls.check) {
+			p->check_from = from;
+			p->check_to = p->y;
+		}
+	}
 }
 
 int tui_task_wanted(struct tui_app *a, int width)
@@ -236,8 +243,17 @@ void tui_draw_task(struct tui_app *a, struct tui_area frame)
 	task_title(a, title, sizeof(title));
 	struct tui_area in = tui_draw_panel(frame, title, focus);
 	tui_hit_add(a, frame, TUI_HIT_FOCUS, TUI_FOCUS_TASK);
-	ls->task_rows = tui_task_wanted(a, in.w);
+	struct pen m = { .a = a, .in = { .w = in.w, .h = 1000 }, .measure = true };
+	content(&m);
+	ls->task_rows = m.y;
 	ls->task_page = in.h;
+	if (ls->show_check) {
+		if (m.check_to > ls->task_top + in.h)
+			ls->task_top = m.check_to - in.h;
+		if (m.check_from < ls->task_top && m.check_to - m.check_from <= in.h)
+			ls->task_top = m.check_from;
+		ls->show_check = false;
+	}
 	if (ls->task_top > ls->task_rows - in.h)
 		ls->task_top = ls->task_rows - in.h;
 	if (ls->task_top < 0)

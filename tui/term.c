@@ -35,6 +35,10 @@ struct tui_term {
 	int w, h;
 	bool ascii;
 	struct tui_theme theme;
+	/* tui_theme_look, remembered: finding the nearest of 256 colours takes a while */
+	struct tui_look looks[TUI_STYLES][TUI_BACKS];
+	bool looked[TUI_STYLES][TUI_BACKS];
+	struct tui_theme looks_of; /* the theme that they are of */
 	struct termios raw;
 	struct rs_str enter, out;
 	struct tui_grid shown;    /* what is on the screen */
@@ -213,6 +217,19 @@ static void color(struct tui_term *t, int32_t c, bool fg)
 				       (long)(max_colors < 16 ? c & 7 : c)));
 }
 
+static struct tui_look look_of(struct tui_term *t, enum tui_style s, enum tui_back b)
+{
+	if (t->looks_of.depth != t->theme.depth || t->looks_of.light != t->theme.light) {
+		memset(t->looked, 0, sizeof(t->looked));
+		t->looks_of = t->theme;
+	}
+	if (!t->looked[s][b]) {
+		t->looks[s][b] = tui_theme_look(&t->theme, s, b);
+		t->looked[s][b] = true;
+	}
+	return t->looks[s][b];
+}
+
 static void look(struct tui_term *t, struct tui_look l)
 {
 	if (t->look_known && t->look.fg == l.fg && t->look.bg == l.bg && t->look.attr == l.attr)
@@ -270,7 +287,7 @@ static void show_row(struct tui_term *t, const struct tui_grid *g, int y)
 			continue;
 		if (t->x != x || t->y != y)
 			add_cap(&t->out, tparm(cursor_address, (long)y, (long)x));
-		look(t, tui_theme_look(&t->theme, c->style, c->back));
+		look(t, look_of(t, c->style, c->back));
 		rs_str_add(&t->out, c->ch);
 		t->x = ambiguous(c) || x + c->width >= g->w ? -1 : x + c->width;
 		t->y = y;
@@ -286,7 +303,7 @@ void tui_term_show(struct tui_term *t, const struct tui_grid *g)
 	}
 	if (!t->known) {
 		t->look_known = false;
-		look(t, tui_theme_look(&t->theme, TUI_S_TEXT, TUI_B_BASE));
+		look(t, look_of(t, TUI_S_TEXT, TUI_B_BASE));
 		add_cap(&t->out, clear_screen);
 		t->x = -1;
 	}
