@@ -88,7 +88,8 @@ benches: $(BENCHES)
 fuzzers: $(FUZZERS)
 
 $(BUILD)/ringside: $(BUILD)/tui/main.o $(LIB_tui)
-	$(LINK) -o $@ $^ $(LIBS)
+	$(LINK) -o $@.new $^ $(LIBS)
+	@mv -f $@.new $@
 
 define folder_library
 $(BUILD)/lib$(notdir $(1)).a: $(call objs_of,$(1))
@@ -148,5 +149,4 @@ uninstall:
 clean:
 	rm -rf $(BUILD) $(BUILD)-asan $(BUILD)-fuzz
 
--include $(ALL_OBJS:.o=.d) $(patsubst $(BUILD)/tests/%,$(BUILD)/tests/%.d,$(TESTS)) \
-	$(patsubst $(BUILD)/bench/%,$(BUILD)/tests/bench/%.d,$(BENCHES))
+-include $(ALL_OBJS:.o=.d) $(TESTS:=.d) $(patsubst $(BUILD)/%,$(BUILD)/tests/%.d,$(BENCHES) $(FUZZERS))
