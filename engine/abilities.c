@@ -32,7 +32,7 @@ static int can_probe(const char *rows, struct rs_err *err)
 		const struct eng_doctor_row *r = eng_doctor_find(&d, name);
 
 		if (!r || r->state < VMM_EMULATED)
-			rc = rs_err_set(err, -ENOSYS, "%s: %s", name, r ? r->detail : "?");
+			rc = rs_err_set(err, -ENOSYS, "the probe guest %s says: %s", name, r ? r->detail : "-");
 		p += n + (p[n] == ' ');
 	}
 	eng_doctor_release(&d);

@@ -60,6 +60,21 @@ struct node *expr_to_text(struct parser *p, struct node *n)
 	return NULL;
 }
 
+/* No name is near: show them, as many as fit. */
+static void never(struct parser *p, const struct node *c, const char *of, const char *const *all)
+{
+	rs_auto_str list = RS_STR_INIT;
+
+	for (unsigned i = 0; all[i]; i++) {
+		if (list.len + strlen(all[i]) > 200) {
+			rs_str_add(&list, ", ...");
+			break;
+		}
+		rs_str_addf(&list, "%s%s", i ? ", " : "", all[i]);
+	}
+	EXPR_FAIL(p, c->from, "%s is never \"%s\"; it is one of: %s", of, c->s, list.p);
+}
+
 /* Turns the text constant c into the value that it names in the unit of `other`. */
 static bool name_to_value(struct parser *p, struct node *c, const struct node *other)
 {
@@ -80,7 +95,7 @@ static bool name_to_value(struct parser *p, struct node *c, const struct node *o
 		else if (near)
 			EXPR_FAIL(p, c->from, "%s is never \"%s\"; did you mean \"%s\"?", o, c->s, near);
 		else
-			EXPR_FAIL(p, c->from, "%s is never \"%s\"; see ringside doc enums", o, c->s);
+			never(p, c, o, all);
 		return false;
 	}
 	free(c->s);

@@ -8,6 +8,8 @@
 
 #include "engine/yaml.h"
 
+#define ENG_LIST_MAX 64    /* items of a list whose key sets no limit */
+
 enum eng_key_type {
 	ENG_K_SCHEMA,    /* the words ringside/lesson/v1 */
 	ENG_K_ID,        /* lower-case words joined by hyphens */
@@ -37,7 +39,7 @@ struct eng_key {
 	bool required;
 	const char *sub;         /* MAP, MAPS */
 	const char *const *(*names)(void); /* NAME, NAMES: NULL-terminated */
-	uint64_t min, max;       /* INT, ADDR, SIZE, DURATION; lists: number of items, max 0 = any */
+	uint64_t min, max;       /* INT, ADDR, SIZE, DURATION; lists: number of items, max 0 = ENG_LIST_MAX */
 	const char *sentence;    /* translation key */
 };
 extern const struct eng_key eng_keys[]; /* ends with section NULL; sections are contiguous */

@@ -316,11 +316,10 @@ static int check_list(struct checker *c, const struct eng_node *n, const struct 
 
 	if (n->type != ENG_NODE_LIST)
 		return FAIL(c, n, "\"%s\" must be a list", k->name);
-	if (n->items < k->min)
-		return FAIL(c, n, "\"%s\" needs at least %llu items", k->name, (unsigned long long)k->min);
-	if (n->items > (k->max ? k->max : 64))
-		return FAIL(c, n, "\"%s\" has more than %llu items", k->name,
-			    (unsigned long long)(k->max ? k->max : 64));
+	uint64_t max = k->max ? k->max : ENG_LIST_MAX;
+	if (n->items < k->min || n->items > max)
+		return FAIL(c, n, "the length of the list \"%s\" is %u, but must be from %llu to %llu", k->name, n->items,
+			    (unsigned long long)k->min, (unsigned long long)max);
 	item.type = item_type;
 	for (unsigned i = 0; i < n->items; i++) {
 		int rc = check_value(c, n->item[i], &item);

@@ -109,7 +109,7 @@ static void property(const struct eng_key *k, struct rs_str *out)
 		value(k, k->type, out);
 	} else {
 		rs_str_addf(out, "\"type\": \"array\", \"minItems\": %" PRIu64 ", \"maxItems\": %" PRIu64
-				 ", \"items\": { ", k->min, k->max ? k->max : 64);
+				 ", \"items\": { ", k->min, k->max ? k->max : (uint64_t)ENG_LIST_MAX);
 		value(k, item, out);
 		rs_str_add(out, " }");
 	}

@@ -280,7 +280,8 @@ static void named_values(void **state)
 		{ "count(cpu.ring where via == \"intt\")",
 		  "error: t:1:29: via is never \"intt\"; did you mean \"int\"?" },
 		{ "count(cpu.ring where via == \"xyzzy\")",
-		  "error: t:1:29: via is never \"xyzzy\"; see ringside doc enums" },
+		  "error: t:1:29: via is never \"xyzzy\"; it is one of: reset, syscall, sysret, "
+		  "sysenter, sysexit, int, exception, interrupt, iret, callgate, retf, unseen" },
 		{ "count(cpu.ring where via in [\"int\", \"sycall\"])",
 		  "error: t:1:37: via is never \"sycall\"; did you mean \"syscall\"?" },
 		{ "values(cpu.ring.via) == [\"irett\"]",
