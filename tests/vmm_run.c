@@ -576,6 +576,15 @@ static void wait_paused(struct run *r, unsigned times)
 	assert_int_equal(count(r, RS_EV_EXP_PAUSED), times);
 }
 
+/* Set-up takes its time where KVM itself is emulated. */
+static void wait_started(struct run *r)
+{
+	for (unsigned i = 0; i < 20000 && !count(r, RS_EV_CPU_RING); i++) {
+		pump(r);
+		usleep(1000);
+	}
+}
+
 static void single_steps(void **state)
 {
 	struct rs_x86_regs regs;
@@ -641,8 +650,9 @@ static void pause_inspect_stop(void **state)
 	for (unsigned t = VMM_TRACE_EXITS; t <= VMM_TRACE_RINGS; t++) {
 		RUN_INIT(&r, count);
 		r.d.trace = (enum vmm_trace)t;
-		r.d.timeout_ns = 3000000000ull;
+		r.d.timeout_ns = 4000000000ull;
 		run_start(&r);
+		wait_started(&r);
 		usleep(300000);
 		assert_int_equal(order(&r, RS_CONTROL_PAUSE, 0, 0, 0, NULL), 0);
 		wait_paused(&r, 1);
@@ -652,7 +662,7 @@ static void pause_inspect_stop(void **state)
 		assert_true(mem.value > 0);
 		first = mem.value;
 		/* paused time is not running time */
-		sleep(4);
+		sleep(5);
 		assert_int_equal(order(&r, RS_CONTROL_INSPECT, RS_BLOCK_MEMORY, 0x100000, 8, NULL), 0);
 		snapshot(&r, RS_BLOCK_MEMORY, &mem, sizeof(mem));
 		assert_int_equal(mem.value, first);
@@ -691,6 +701,27 @@ static void input_by_order(void **state)
 	run_release(&r);
 }
 
+/* A guest that floods its serial port does not keep orders out. */
+static void pause_in_a_flood(void **state)
+{
+	struct run r;
+
+	(void)state;
+	NEED_KVM();
+	RUN_INIT(&r, newlines);
+	r.d.trace = VMM_TRACE_EXITS;
+	run_start(&r);
+	wait_started(&r);
+	usleep(100000);
+	assert_int_equal(order(&r, RS_CONTROL_PAUSE, 0, 0, 0, NULL), 0);
+	assert_int_equal(order(&r, RS_CONTROL_STEP, 0, 1, 0, NULL), 0);
+	wait_paused(&r, 2);
+	assert_int_equal(order(&r, RS_CONTROL_STOP, 0, 0, 0, NULL), 0);
+	run_finish(&r);
+	assert_int_equal(r.res.outcome, RS_OUT_STOPPED);
+	run_release(&r);
+}
+
 /* The lab goes away: the run ends. */
 static void orphan(void **state)
 {
@@ -700,7 +731,7 @@ static void orphan(void **state)
 	NEED_KVM();
 	RUN_INIT(&r, spin);
 	run_start(&r);
-	usleep(50000);
+	wait_started(&r);
 	close(r.control[0]);
 	r.control[0] = -1;
 	run_finish(&r);
@@ -768,6 +799,7 @@ int main(void)
 		cmocka_unit_test(single_steps),
 		cmocka_unit_test(pause_inspect_stop),
 		cmocka_unit_test(input_by_order),
+		cmocka_unit_test(pause_in_a_flood),
 		cmocka_unit_test(orphan),
 		cmocka_unit_test(two_at_once),
 		cmocka_unit_test(refusals),

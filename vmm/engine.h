@@ -46,6 +46,9 @@ struct vmm_engine_ops {
 	int (*set_state)(struct vmm_vcpu *v, const struct vmm_cpu_state *in, struct rs_err *err);
 	/* Fills star, lstar, fmask, sysenter_eip of *io. */
 	int (*get_msrs)(struct vmm_vcpu *v, struct vmm_cpu_state *io, struct rs_err *err);
+	/* Has an interrupt delivered at the next entry, as INT n behind itself would be: for instructions that
+	 * the engine cannot execute. -ENOSYS. */
+	int (*inject)(struct vmm_vcpu *v, unsigned vector, struct rs_err *err);
 	/* Single-step and up to 4 execution breakpoints (linear addresses). -ENOSYS. */
 	int (*set_debug)(struct vmm_vcpu *v, bool step, const uint64_t *bp, unsigned n, struct rs_err *err);
 };

@@ -105,8 +105,29 @@ static void vmm_exit_fail_entry(struct vmm_vcpu *v)
 	vmm_vcpu_end(v, RS_OUT_FAIL_ENTRY, v->exit.fail.hardware_reason);
 }
 
+/* Some KVMs cannot execute INT n and INT3 in ring 0, where they emulate instructions. What INT would have
+ * done can be asked for: an interrupt behind the instruction. */
+static bool assist(struct vmm_vcpu *v)
+{
+	const struct vmm_engine_ops *ops = v->m->ops;
+	unsigned char code[15];
+	struct vmm_cpu_state s;
+	struct vmm_insn insn;
+	size_t n;
+
+	if (ops->get_state(v, &s, NULL) < 0 || vmm_cpl(&s))
+		return false;
+	n = vmm_read_linear(v->m, &s, s.rip + (vmm_mode_bits(&s) == 64 ? 0 : s.cs.base), code, sizeof(code));
+	if (!vmm_decode(code, n, vmm_mode_bits(&s), s.rip, &insn) || insn.gate != VMM_INSN_INT)
+		return false;
+	s.rip += insn.len;
+	return ops->set_state(v, &s, NULL) == 0 && ops->inject(v, insn.vector, NULL) == 0;
+}
+
 static void vmm_exit_internal(struct vmm_vcpu *v)
 {
+	if (v->exit.internal.suberror == KVM_INTERNAL_ERROR_EMULATION && assist(v))
+		return;
 	vmm_vcpu_end(v, RS_OUT_UNHANDLED, v->exit.internal.suberror);
 }
 

@@ -17,6 +17,7 @@ static void add(const struct vmm_machine *m, struct vmm_gates *g, const struct v
 	if (h || g->n == VMM_HANDLERS_MAX)
 		return;
 	vmm_walk(m, s, linear, &w);
+	g->partial |= !w.mapped;
 	if (!w.mapped || !vmm_ram(m, w.gpa, 1))
 		return;
 	h = &g->h[g->n];
@@ -135,10 +136,11 @@ void vmm_gates_update(struct vmm_vcpu *v, struct vmm_gates *g, const struct vmm_
 	if (!vmm_real_mode(s))
 		vmm_read_linear(m, s, s->gdt_base, g->now.gdt,
 				gdt < sizeof(g->now.gdt) ? gdt : sizeof(g->now.gdt));
-	if (g->valid && !memcmp(&g->now, &g->made, sizeof(g->now)))
+	if (g->valid && !g->partial && !memcmp(&g->now, &g->made, sizeof(g->now)))
 		return;
 	vmm_gates_clear(m, g);
 	g->n = 0;
+	g->partial = false;
 	add_vectors(m, g, s);
 	add_call_gates(m, g, s);
 	add_msrs(m, g, s);

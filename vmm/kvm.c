@@ -572,6 +572,27 @@ static int kvm_get_msrs(struct vmm_vcpu *v, struct vmm_cpu_state *io, struct rs_
 	return 0;
 }
 
+/* 4.32. An exception's vector ends at 31; beyond it is an interrupt's place. */
+static int kvm_inject(struct vmm_vcpu *v, unsigned vector, struct rs_err *err)
+{
+	struct kvm_vcpu_events e;
+	long r = quiet(v, KVM_GET_VCPU_EVENTS, &e);
+
+	if (r == 0 && vector < 32) {
+		e.exception.injected = 1;
+		e.exception.nr = (uint8_t)vector;
+		e.exception.has_error_code = 0;
+	} else if (r == 0) {
+		e.interrupt.injected = 1;
+		e.interrupt.nr = (uint8_t)vector;
+		e.interrupt.soft = 0;
+	}
+	e.flags = 0;
+	if (r == 0)
+		r = quiet(v, KVM_SET_VCPU_EVENTS, &e);
+	return r < 0 ? rs_err_errno(err, (int)-r, N_("KVM does not take an interrupt")) : 0;
+}
+
 static int kvm_set_debug(struct vmm_vcpu *v, bool step, const uint64_t *bp, unsigned n,
 			 struct rs_err *err)
 {
@@ -749,6 +770,7 @@ const struct vmm_engine_ops vmm_engine_kvm = {
 	.get_state = kvm_get_state,
 	.set_state = kvm_set_state,
 	.get_msrs = kvm_get_msrs,
+	.inject = kvm_inject,
 	.set_debug = kvm_set_debug,
 };
 

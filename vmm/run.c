@@ -118,12 +118,32 @@ static void tick(struct vmm_vcpu *v)
 	vmm_snapshot(v);
 }
 
+/* The TSC of another CPU may lag behind a little. */
+static uint64_t since(const struct vmm_clock *c, uint64_t from, uint64_t to)
+{
+	return (int64_t)(to - from) > 0 ? vmm_ticks_ns(c, to - from) : 0;
+}
+
+/* After a triple fault AMD-V has reset the CPU: what is known is where the guest was last entered. */
+static void find_again(struct vmm_vcpu *v)
+{
+	const struct vmm_cpu_state *before = v->exit.shutdown.before;
+	struct vmm_cpu_state s;
+
+	if (!before || v->m->ops->get_state(v, &s, NULL) < 0 || s.rip != 0xfff0 || s.cs.selector != 0xf000)
+		return;
+	v->rip = before->rip;
+	v->cpl = vmm_cpl(before);
+}
+
 /* One exit that the guest caused. */
 static void handle(struct vmm_vcpu *v)
 {
 	struct vmm_machine *m = v->m;
 	unsigned reason = v->exit.reason;
 
+	if (__builtin_expect(reason == KVM_EXIT_SHUTDOWN, 0))
+		find_again(v);
 	m->exits++;
 	rs_count(m->em, RS_CTR_VM_EXITS + (reason < 64 ? reason : 0), 1);
 	rs_emit(m->em, RS_EV_VM_EXIT, RS_SRC_EXIT, v->index, reason, v->rip, v->cpl,
@@ -159,10 +179,10 @@ static int loop(struct vmm_vcpu *v, struct rs_err *err)
 		if (r < 0)
 			return r;
 		entered = vmm_ticks();
-		rs_count(m->em, RS_CTR_VM_MONITOR_NS, vmm_ticks_ns(&m->clock, entered - left));
+		rs_count(m->em, RS_CTR_VM_MONITOR_NS, since(&m->clock, left, entered));
 		r = ops->run(v, &v->exit, err);
 		left = vmm_ticks();
-		rs_count(m->em, RS_CTR_VM_GUEST_NS, vmm_ticks_ns(&m->clock, left - entered));
+		rs_count(m->em, RS_CTR_VM_GUEST_NS, since(&m->clock, entered, left));
 		atomic_store_explicit(&m->alive, left, memory_order_relaxed);
 		if (__builtin_expect(r < 0 && r != -EINTR, 0))
 			return r;
@@ -379,7 +399,7 @@ int vmm_run(const struct vmm_desc *d, struct rs_emitter *em, int control_fd,
 		/* The thread still uses the machine: neither is ever freed. The process ends soon. */
 		pthread_detach(m->vcpu.thread);
 		res->outcome = (enum rs_outcome)(stop - 1);
-		rs_emit(em, RS_EV_VM_END, RS_SRC_MONITOR, 0, res->outcome, 0, 0, 0,
+		rs_emit(m->em, RS_EV_VM_END, RS_SRC_MONITOR, 0, res->outcome, 0, 0, 0,
 			"the vCPU did not come back from KVM_RUN");
 		return 0;
 	}

@@ -136,11 +136,14 @@ static int single_step(struct vmm_vcpu *v, bool on, struct rs_err *err)
 {
 	struct vmm_trace_state *t = v->trace;
 
+	int r;
+
 	/* On: every time, for instructions and gates take TF away on the sly. */
 	if (!on && !t->stepping)
 		return 0;
-	t->stepping = on;
-	return v->m->ops->set_debug(v, on, NULL, 0, err);
+	r = v->m->ops->set_debug(v, on, NULL, 0, err);
+	t->stepping = on && r == 0;
+	return r == -ENOSYS ? 0 : r; /* a step then is: until the next exit */
 }
 
 void vmm_trace_hide(struct vmm_vcpu *v)
@@ -193,6 +196,7 @@ static void plant_after_rep(struct vmm_vcpu *v)
 	struct vmm_trace_state *t = v->trace;
 	struct vmm_walk w;
 
+	vmm_unplant(v->m, &t->after_rep); /* a kick may have come in between */
 	t->after_rep = (struct vmm_handler){ .linear = vmm_pc(&t->s) + t->insn.len };
 	vmm_walk(v->m, &t->s, t->after_rep.linear, &w);
 	if (!w.mapped)
@@ -365,6 +369,22 @@ static int halted(struct vmm_vcpu *v, struct rs_err *err)
 	return 1;
 }
 
+/* A triple fault is never delivered, so nothing was seen; but the instruction is known. */
+static void last_fault(struct vmm_vcpu *v)
+{
+	struct vmm_trace_state *t = v->trace;
+	uint64_t address;
+	bool software;
+	int vector;
+
+	if (!t->flight || !t->stepping)
+		return;
+	vector = vmm_guess_exception(v->m, &t->s, &software, &address);
+	if (vector >= 0 && !software)
+		rs_emit(v->m->em, RS_EV_CPU_FAULT, RS_SRC_EXIT, v->index, (uint64_t)vector, 0, t->s.rip,
+			vmm_cpl(&t->s), t->insn.text);
+}
+
 int vmm_trace_after(struct vmm_vcpu *v, struct rs_err *err)
 {
 	struct vmm_trace_state *t = v->trace;
@@ -374,6 +394,8 @@ int vmm_trace_after(struct vmm_vcpu *v, struct rs_err *err)
 	if (__builtin_expect(!t->exact && !t->stepping && !t->gates.any_planted, 1)) {
 		if (reason != KVM_EXIT_SHUTDOWN && reason != KVM_EXIT_FAIL_ENTRY)
 			sample(v);
+		if (v->steps_left)
+			user_step_done(v);
 		return reason == KVM_EXIT_DEBUG;
 	}
 	if (t->insn.privileged)
@@ -390,7 +412,9 @@ int vmm_trace_after(struct vmm_vcpu *v, struct rs_err *err)
 		if (r)
 			return r;
 		break;
-	case KVM_EXIT_SHUTDOWN: /* AMD resets the CPU, so that its registers tell nothing */
+	case KVM_EXIT_SHUTDOWN: /* AMD-V resets the CPU, so that its registers tell nothing */
+		last_fault(v);
+		return 0;
 	case KVM_EXIT_FAIL_ENTRY:
 		return 0;
 	}
@@ -428,6 +452,8 @@ void vmm_trace_kicked(struct vmm_vcpu *v)
 	if (t->stepping && v->cpl == 3 && t->cpl == 3)
 		t->blind3 = true;
 	t->flight = false;
+	if (t->blind3) /* the step was never shown: it has long been made */
+		user_step_done(v);
 }
 
 void vmm_trace_end(struct vmm_vcpu *v)

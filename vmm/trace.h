@@ -24,6 +24,7 @@ struct vmm_gates {
 	struct vmm_handler h[VMM_HANDLERS_MAX];
 	unsigned n;
 	bool any_planted;
+	bool partial;          /* a handler's page is not mapped (yet): look again each time */
 	/* What the list was made from: it is made again when any of it changes. */
 	struct {
 		uint64_t cr0, cr3, cr4, efer, idt_base, gdt_base, ldt_base, lstar, sysenter;
