@@ -307,11 +307,39 @@ static void show_output(struct tui_app *a)
 	ls->focus = ls->views - 1;
 }
 
+/* One sentence on how the checks of this step came out. */
+static void say_verdict(struct tui_app *a)
+{
+	unsigned n, passed = 0, open = 0, step = eng_session_step(a->ls.session);
+	const struct eng_check_result *r = eng_session_results(a->ls.session, step, &n);
+	for (unsigned i = 0; i < n; i++) {
+		passed += r[i].verdict == ENG_PASS;
+		open += r[i].verdict == ENG_INCONCLUSIVE || r[i].verdict == ENG_UNGRADABLE;
+	}
+	if (!n)
+		return;
+	for (unsigned i = n; i-- > 0;)
+		if (r[i].verdict != ENG_PASS)
+			a->ls.check = (int)i; /* the first that did not pass */
+	a->ls.show_check = true;
+	if (passed == n && step + 1 < a->ls.lesson->steps)
+		tui_app_say(a, 0, N_("All checks passed. n goes on to the next step."));
+	else if (passed == n)
+		tui_app_say(a, 0, N_("All checks passed. That was the last step."));
+	else if (open)
+		tui_app_say(a, -EAGAIN, N_("This run could not be judged; run it again."));
+	else
+		tui_app_say(a, 0, N_("%u of %u checks passed. The panel says what was found; h gives a hint."),
+			    passed, n);
+}
+
 static void phase_changed(struct tui_app *a, enum eng_phase p)
 {
 	struct tui_lesson *ls = &a->ls;
-	if (p == ENG_ENDED)
+	if (p == ENG_ENDED) {
+		say_verdict(a);
 		progress_save(a);
+	}
 	if (p == ENG_FAILED) {
 		const struct rs_err *e = eng_session_error(ls->session);
 		if (e->code)

@@ -143,20 +143,32 @@ static void draw_prompt(struct tui_app *a, struct tui_area row)
 		tui_put_right(row, row.w - 1, 0, TUI_S_DIM, keys);
 }
 
+/* What the notice says, with its place if it has one. */
+static const char *notice_text(const struct tui_app *a, char *buf, size_t size)
+{
+	if (a->notice.file[0])
+		return rs_err_format(&a->notice, a->lang, buf, (unsigned)size);
+	return a->notice.text[a->lang];
+}
+
+/* Needs a notice more than the footer's row? */
+static bool notice_long(const struct tui_app *a, const struct tui_area all)
+{
+	char text[1200];
+	return a->have_notice && tui_width(all.g, notice_text(a, text, sizeof(text))) > all.w - 4;
+}
+
 static void draw_footer(struct tui_app *a, struct tui_area row)
 {
 	tui_fill(row, TUI_S_TEXT, TUI_B_BAR);
 	if (a->prompt != TUI_PROMPT_NONE) {
 		draw_prompt(a, row);
-	} else if (a->have_notice) {
+	} else if (a->have_notice && !notice_long(a, row)) {
 		char text[1200];
 		bool bad = a->notice.code != 0;
-		if (a->notice.file[0])
-			rs_err_format(&a->notice, a->lang, text, sizeof(text));
-		else
-			snprintf(text, sizeof(text), "%s", a->notice.text[a->lang]);
 		int x = 1 + tui_put(row, 1, 0, bad ? TUI_S_FAIL : TUI_S_OK, bad ? "✗ " : "▸ ");
-		tui_put_max(row, x, 0, row.w - x - 1, TUI_S_STRONG, text);
+		tui_put_max(row, x, 0, row.w - x - 1, TUI_S_STRONG,
+			    notice_text(a, text, sizeof(text)));
 	} else {
 		draw_hints(a, row);
 	}
@@ -167,15 +179,10 @@ static void draw_footer(struct tui_app *a, struct tui_area row)
 /* A long error needs more than the footer: it gets the rows above it. */
 static void draw_long_notice(struct tui_app *a, struct tui_area all)
 {
-	char text[1200];
-	if (!a->have_notice || a->prompt != TUI_PROMPT_NONE)
+	char buf[1200];
+	if (a->prompt != TUI_PROMPT_NONE || !notice_long(a, all))
 		return;
-	if (a->notice.file[0])
-		rs_err_format(&a->notice, a->lang, text, sizeof(text));
-	else
-		snprintf(text, sizeof(text), "%s", a->notice.text[a->lang]);
-	if (tui_width(all.g, text) <= all.w - 4)
-		return;
+	const char *text = notice_text(a, buf, sizeof(buf));
 	int width = all.w - 6, rows = tui_wrap_rows(text, width);
 	if (rows > all.h / 2)
 		rows = all.h / 2;

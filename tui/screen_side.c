@@ -179,8 +179,13 @@ static void check(struct pen *p, const struct eng_check_result *r, int index)
 	}
 	if (index == a->ls.check && a->ls.focus == TUI_FOCUS_TASK && r->note.len &&
 	    r->verdict != ENG_PASS) { /* the events that decided it, for the selected check */
+		int rows = p->y + (a->ls.zoom ? 1000 : 4);
 		for (const char *s0 = r->note.p; *s0; s0 += strcspn(s0, "\n"), s0 += *s0 == '\n') {
 			int in = (int)strspn(s0, " ");
+			if (p->y >= rows) {
+				para(p, 2, TUI_S_FAINT, tui_app_tr(a, N_("… (z shows all)")));
+				break;
+			}
 			rs_auto_str line = RS_STR_INIT;
 			rs_str_addn(&line, s0 + in, strcspn(s0 + in, "\n"));
 			para(p, 2 + in, TUI_S_FAINT, line.p);
@@ -250,7 +255,7 @@ void tui_draw_task(struct tui_app *a, struct tui_area frame)
 	if (ls->show_check) {
 		if (m.check_to > ls->task_top + in.h)
 			ls->task_top = m.check_to - in.h;
-		if (m.check_from < ls->task_top && m.check_to - m.check_from <= in.h)
+		if (m.check_from < ls->task_top) /* its beginning matters most */
 			ls->task_top = m.check_from;
 		ls->show_check = false;
 	}
