@@ -116,8 +116,10 @@ static void pump(struct eng_experiment *x)
 	while (!eng_experiment_death(x)) {
 		struct pollfd p = { .fd = eng_experiment_fd(x), .events = POLLIN };
 
-		if (!eng_experiment_pump(x, PUMP) && eng_experiment_sleep(x))
-			poll(&p, 1, 1000);
+		eng_experiment_pump(x, PUMP);
+		int doze = eng_experiment_doze(x);
+		if (doze)
+			poll(&p, 1, doze < 0 ? 1000 : doze);
 	}
 }
 

@@ -233,6 +233,11 @@ bool eng_experiment_sleep(struct eng_experiment *x)
 	return !x->reaped && rs_channel_sleep(x->ch);
 }
 
+int eng_experiment_doze(struct eng_experiment *x)
+{
+	return x->reaped ? 0 : rs_channel_doze(x->ch);
+}
+
 int eng_experiment_order(struct eng_experiment *x, struct rs_control *msg)
 {
 	if (x->reaped)

@@ -58,9 +58,11 @@ struct eng_experiment *eng_experiment_start(const struct eng_experiment_opts *o,
 void eng_experiment_free(struct eng_experiment *x);
 
 pid_t eng_experiment_pid(const struct eng_experiment *x);
-/* One descriptor to poll for POLLIN, after eng_experiment_sleep said true. */
+/* One descriptor to poll for POLLIN, after eng_experiment_sleep said true or for as long as
+ * eng_experiment_doze says (rs_channel_doze; 0 once it is dead). */
 int eng_experiment_fd(const struct eng_experiment *x);
 bool eng_experiment_sleep(struct eng_experiment *x);
+int eng_experiment_doze(struct eng_experiment *x);
 /* Takes what has arrived, at most about `max` events. True when there was anything. */
 bool eng_experiment_pump(struct eng_experiment *x, unsigned max);
 /* NULL while it lives or while events of it wait to be taken. */

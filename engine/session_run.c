@@ -466,8 +466,9 @@ unsigned eng_session_pollfds(struct eng_session *s, int fds[4], int *timeout_ms)
 		return 0;
 	uint64_t now = eng_now();
 
-	if (!eng_experiment_sleep(l->exp))
-		*timeout_ms = 0;
+	int doze = eng_experiment_doze(l->exp);
+	if (doze >= 0)
+		at_latest(timeout_ms, now + (uint64_t)doze * MS, now);
 	if (!l->paused_at && !l->timed_out)
 		at_latest(timeout_ms, l->deadline, now);
 	if (l->kill_at)

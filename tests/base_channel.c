@@ -252,6 +252,40 @@ static void test_blocking_wake_fd_does_not_hang(void **state)
 	close_pair(ch, &em);
 }
 
+static void test_doze(void **state)
+{
+	struct rs_emitter em;
+	struct rs_channel *ch = open_pair(64, RS_FULL_DROP, &em);
+	struct rs_event ev[64];
+	(void)state;
+
+	assert_int_equal(rs_channel_doze(ch), -1); /* quiet: asleep */
+	send(&em, 0, 0);
+	assert_true(readable(ch, 0));
+	assert_int_equal(rs_channel_read(ch, ev, 64), 1);
+	assert_true(rs_channel_doze(ch) > 0); /* events flow: nobody is to wake us */
+	send(&em, 0, 1);
+	assert_false(readable(ch, 0));
+	assert_int_equal(rs_channel_read(ch, ev, 64), 1);
+	assert_true(rs_channel_doze(ch) > 0);
+	assert_int_equal(rs_channel_read(ch, ev, 64), 0);
+	assert_int_equal(rs_channel_doze(ch), -1); /* and quiet again */
+	for (int i = 0; i < 3; i++)
+		send(&em, 0, 2);
+	assert_int_equal(rs_channel_read(ch, ev, 2), 2);
+	assert_int_equal(rs_channel_doze(ch), 0); /* more is there */
+	assert_int_equal(rs_channel_read(ch, ev, 2), 1);
+	assert_true(rs_channel_doze(ch) > 0);
+	for (int i = 0; i < 40; i++)
+		send(&em, 0, 2);
+	assert_int_equal(rs_channel_read(ch, ev, 64), 40);
+	assert_int_equal(rs_channel_doze(ch), 0); /* the ring fills fast */
+	assert_int_equal(rs_channel_read(ch, ev, 64), 0);
+	send(&em, 0, 3);
+	assert_int_equal(rs_channel_doze(ch), 0); /* one came just now */
+	close_pair(ch, &em);
+}
+
 /* The consumer sleeps whenever it can, with producers that pause at random around the moment of
  * falling asleep: one missed wake-up and poll times out. `fence`: as on a kernel without
  * membarrier. */
@@ -534,6 +568,7 @@ int main(void)
 		cmocka_unit_test(test_counters),
 		cmocka_unit_test(test_out_and_state),
 		cmocka_unit_test(test_sleep_and_wake),
+		cmocka_unit_test(test_doze),
 		cmocka_unit_test(test_blocking_wake_fd_does_not_hang),
 		cmocka_unit_test(test_no_missed_wakeups),
 		cmocka_unit_test(test_no_missed_wakeups_with_fences),

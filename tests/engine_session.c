@@ -495,6 +495,9 @@ static void orders(void **state)
 	assert_int_equal(eng_session_phase(session), ENG_PAUSED);
 	int fds[4], timeout = -1;
 
+	eng_session_pollfds(session, fds, &timeout); /* events came just now: one more look */
+	eng_session_pump(session);
+	timeout = -1;
 	eng_session_pollfds(session, fds, &timeout);
 	assert_int_equal(timeout, -1); /* nothing to wake up for */
 	assert_int_equal(eng_session_single_step(session, 5), 0);

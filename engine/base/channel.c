@@ -33,7 +33,9 @@ struct rs_channel {
 	uint64_t end;       /* producer dead: no event at or behind this position */
 	bool dead, corrupt;
 	bool membarrier;    /* producers rely on our fence, see shm.h */
+	bool more;          /* the last read stopped for want of room, not of events */
 	bool armed;         /* announced sleep: the wake fd may hold a wake-up */
+	uint32_t taken;     /* slots, since the last rs_channel_doze */
 	uint64_t skipped;   /* events lost on our side: uncommitted, or rejected */
 	struct rs_clock clock;
 };
@@ -219,6 +221,8 @@ unsigned rs_channel_read(struct rs_channel *ch, struct rs_event *out, unsigned n
 		ch->head++;
 		taken++;
 	}
+	ch->more = got == n || taken == ch->slots;
+	ch->taken = taken < UINT32_MAX - ch->taken ? ch->taken + taken : UINT32_MAX;
 	if (taken && ch->full == RS_FULL_BLOCK) {
 		atomic_thread_fence(memory_order_seq_cst); /* shm.h: the handshake */
 		if (atomic_load_explicit(&shm->waiters, memory_order_seq_cst)) {
@@ -242,6 +246,23 @@ bool rs_channel_sleep(struct rs_channel *ch)
 		return false;
 	}
 	return look(ch, slot_at_head(ch)) == TURN_NOTHING;
+}
+
+/* Long enough to save nearly all wake-ups, short beside the 16 ms of a frame. */
+#define DOZE_MS 4
+
+int rs_channel_doze(struct rs_channel *ch)
+{
+	uint32_t taken = ch->taken;
+
+	if (ch->more)
+		return 0;
+	ch->taken = 0;
+	if (taken > ch->slots / 4) /* it would fill within a few dozes */
+		return 0;
+	if (taken)
+		return DOZE_MS;
+	return rs_channel_sleep(ch) ? -1 : 0;
 }
 
 void rs_channel_counters(const struct rs_channel *ch, struct rs_counters *out)

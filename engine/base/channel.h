@@ -58,9 +58,11 @@ void rs_channel_want(struct rs_channel *ch, enum rs_kind kind, bool on);
 /* Takes up to n events, oldest first. Returns how many. Also drains the wake fd. */
 unsigned rs_channel_read(struct rs_channel *ch, struct rs_event *out, unsigned n);
 /* Announces that the consumer will poll. Returns false when events are already there
- * (do not sleep). Each sleep costs the producer of the next event a system call: a consumer that
- * has just taken events should look again a few ms later, and sleep when it finds none. */
+ * (do not sleep). The producer of the next event pays for the wake-up: a system call, 3 to 20 us. */
 bool rs_channel_sleep(struct rs_channel *ch);
+/* For how long to poll, in ms: while events flow, a few, and no producer pays for a wake-up; 0 when
+ * events are there or the ring fills fast; -1, as after rs_channel_sleep, when it has become quiet. */
+int rs_channel_doze(struct rs_channel *ch);
 void rs_channel_counters(const struct rs_channel *ch, struct rs_counters *out);
 /* Events dropped so far because the ring was full (0 in blocking mode). */
 uint64_t rs_channel_lost(const struct rs_channel *ch);

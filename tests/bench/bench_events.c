@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -28,6 +29,7 @@ static struct bench_row alone = { .name = "wanted event, drained between bursts"
 static struct bench_row texted = { .name = "  the same with 40 bytes of text" };
 static struct bench_row thread = { .name = "wanted event, drained by another thread" };
 static struct bench_row process = { .name = "wanted event, drained by another process" };
+static struct bench_row woken = { .name = "wanted event that wakes a sleeping thread" };
 static struct bench_row hot = { .name = "wanted event, a thread spins on the ring" };
 
 static void loops(struct rs_emitter *em)
@@ -56,25 +58,27 @@ static void loops(struct rs_emitter *em)
 	bench_add(&copy, (double)(bench_now() - t) / LOOPS);
 }
 
-static void burst(struct rs_emitter *em, struct bench_row *row, const char *text)
+static void burst(struct rs_emitter *em, struct bench_row *row, const char *text, unsigned n)
 {
 	uint64_t t = bench_now();
 
-	for (unsigned i = 0; i < BURST; i++)
+	for (unsigned i = 0; i < n; i++)
 		rs_emit(em, RS_EV_VM_EXIT, RS_SRC_EXIT, 0, 2, 0x10000 + i, 0, 0x3f8, text);
-	bench_add(row, (double)(bench_now() - t) / BURST);
+	bench_add(row, (double)(bench_now() - t) / n);
 }
 
-/* Takes what is there, as the lab does: after events it looks again a few ms later, and only
- * when there were none does it sleep until it is woken. Returns how many it took. */
-static unsigned drain(struct rs_channel *ch, struct rs_event *ev)
+/* How a consumer waits: as the lab does while events flow (it looks again a millisecond later), asleep
+ * until it is woken, or not at all. */
+enum manner { NAP, SLEEP, SPIN };
+
+static unsigned drain(struct rs_channel *ch, struct rs_event *ev, enum manner manner)
 {
 	struct pollfd p = { rs_channel_wake_fd(ch), POLLIN, 0 };
 	unsigned n = rs_channel_read(ch, ev, SLOTS);
 
-	if (n)
-		usleep(4000);
-	else if (rs_channel_sleep(ch))
+	if (manner == NAP)
+		usleep(1000);
+	else if (manner == SLEEP && n == 0 && rs_channel_sleep(ch))
 		poll(&p, 1, 20);
 	return n;
 }
@@ -84,7 +88,7 @@ struct consumer {
 	struct rs_event *ev;
 	_Atomic uint64_t drained; /* so that the producer knows when a burst is gone */
 	_Atomic bool stop;
-	bool hot;                 /* never rests: takes each event as soon as it is there */
+	enum manner manner;
 };
 
 static void *consume(void *arg)
@@ -92,24 +96,26 @@ static void *consume(void *arg)
 	struct consumer *c = arg;
 
 	while (!atomic_load(&c->stop))
-		atomic_fetch_add(&c->drained,
-				 c->hot ? rs_channel_read(c->ch, c->ev, SLOTS) : drain(c->ch, c->ev));
+		atomic_fetch_add(&c->drained, drain(c->ch, c->ev, c->manner));
 	return NULL;
 }
 
-static int with_thread(struct rs_emitter *em, struct rs_channel *ch, struct rs_event *ev, bool at_once,
-		       struct bench_row *row)
+static int with_thread(struct rs_emitter *em, struct rs_channel *ch, struct rs_event *ev,
+		       enum manner manner, struct bench_row *row)
 {
-	struct consumer c = { .ch = ch, .ev = ev, .hot = at_once };
+	struct consumer c = { .ch = ch, .ev = ev, .manner = manner };
+	unsigned burst_of = manner == SLEEP ? 1 : BURST;
 	pthread_t tid;
 
 	if (pthread_create(&tid, NULL, consume, &c) != 0)
 		return -1;
 	for (uint64_t sent = 0; row->n < ROUNDS;) {
-		burst(em, row, NULL);
-		sent += BURST;
+		burst(em, row, NULL, burst_of);
+		sent += burst_of;
 		while (atomic_load(&c.drained) < sent)
 			usleep(50);
+		if (manner == SLEEP)
+			usleep(200); /* it falls asleep */
 	}
 	atomic_store(&c.stop, true);
 	pthread_join(tid, NULL);
@@ -120,26 +126,30 @@ static int with_thread(struct rs_emitter *em, struct rs_channel *ch, struct rs_e
 static int with_process(struct rs_emitter *em, struct rs_channel *ch, struct rs_event *ev,
 			struct bench_row *row)
 {
+	_Atomic uint64_t *drained = mmap(NULL, sizeof(*drained), PROT_READ | PROT_WRITE,
+					 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	int back[2], status;
 	pid_t pid;
 
-	if (pipe(back) < 0)
+	if (drained == MAP_FAILED || pipe(back) < 0)
 		return -1;
 	pid = fork();
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		for (int r = 0; r < ROUNDS; r++) {
-			burst(em, row, NULL);
-			usleep(3000);
+			burst(em, row, NULL, BURST);
+			while (atomic_load(drained) < (r + 1ull) * BURST)
+				usleep(50);
 		}
 		_exit(write(back[1], row->sample, sizeof(double) * row->n) < 0);
 	}
 	close(back[1]);
 	while (pid > 0 && waitpid(pid, &status, WNOHANG) == 0)
-		drain(ch, ev);
+		atomic_fetch_add(drained, drain(ch, ev, NAP));
 	for (double v; read(back[0], &v, sizeof(v)) == sizeof(v);)
 		bench_add(row, v);
 	close(back[0]);
+	munmap(drained, sizeof(*drained));
 	return row->n == ROUNDS ? 0 : -1;
 }
 
@@ -157,13 +167,13 @@ int main(void)
 	rs_channel_want(ch, RS_EV_VM_EXIT, true);
 	for (int r = 0; r < ROUNDS; r++) {
 		loops(&em);
-		burst(&em, &alone, NULL);
+		burst(&em, &alone, NULL, BURST);
 		rs_channel_read(ch, ev, SLOTS);
-		burst(&em, &texted, "0123456789012345678901234567890123456789");
+		burst(&em, &texted, "0123456789012345678901234567890123456789", BURST);
 		rs_channel_read(ch, ev, SLOTS);
 	}
-	if (with_thread(&em, ch, ev, false, &thread) < 0 || with_thread(&em, ch, ev, true, &hot) < 0 ||
-	    with_process(&em, ch, ev, &process) < 0) {
+	if (with_thread(&em, ch, ev, NAP, &thread) < 0 || with_thread(&em, ch, ev, SPIN, &hot) < 0 ||
+	    with_thread(&em, ch, ev, SLEEP, &woken) < 0 || with_process(&em, ch, ev, &process) < 0) {
 		fprintf(stderr, "bench_events: no second thread or process\n");
 		return 3;
 	}
@@ -177,6 +187,7 @@ int main(void)
 	bench_print(&thread, &copy);
 	bench_print(&process, &copy);
 	bench_print(&hot, &copy);
+	bench_print(&woken, &copy);
 	printf("  (ratio: the first three over the empty loop, the others over the memcpy; lost: %llu)\n",
 	       (unsigned long long)rs_channel_lost(ch));
 	bench_budget("a wanted event", bench_median(&process), 20, "ns");
