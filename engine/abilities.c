@@ -149,6 +149,17 @@ const char *const *eng_ability_names(void)
 	return names;
 }
 
+const struct eng_func_doc *eng_ability_docs(void)
+{
+	static const struct eng_func_doc docs[] = {
+#define ENG_ABILITY(name, check, arg, sentence, advice) { name, advice, sentence },
+#include "engine/abilities.def"
+		{ 0 }
+	};
+
+	return docs;
+}
+
 int eng_ability(const char *name, struct rs_err *err)
 {
 	for (unsigned i = 0; i < ABILITIES; i++) {

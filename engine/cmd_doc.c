@@ -133,6 +133,14 @@ static int doc_schema(struct eng_cli *c)
 	return put(c, &out);
 }
 
+static int doc_lesson(struct eng_cli *c)
+{
+	rs_auto_str out = RS_STR_INIT;
+
+	eng_doc_lesson(c->lang, &out);
+	return put(c, &out);
+}
+
 const struct eng_cmd eng_cmd_doc = {
 	.name = "doc",
 	.brief = N_("print reference pages, the man page, shell completions"),
@@ -144,6 +152,7 @@ const struct eng_cmd eng_cmd_doc = {
 DOC(events, "events", N_("the kinds of events, as Markdown"));
 DOC(counters, "counters", N_("the counters, as Markdown"));
 DOC(exits, "exits", N_("the KVM exit reasons, as Markdown"));
+DOC(lesson, "lesson", N_("keys, check functions and abilities, for writers of lessons"));
 DOC(schema, "schema", N_("the JSON schema of lesson.yaml"));
 DOC(man, "man", N_("the man page, as roff"));
 DOC(bash, "bash", N_("the completion for bash"));

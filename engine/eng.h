@@ -149,6 +149,8 @@ struct eng_lesson *eng_lesson_parse(const char *yaml, size_t n, const char *name
 void eng_lesson_free(struct eng_lesson *l);
 /* The JSON schema (draft 2020-12) of lesson.yaml, made from the table that the loader uses. */
 void eng_schema_json(struct rs_str *out);
+/* The reference page for writers of lessons: keys, check functions, abilities. Markdown. */
+void eng_doc_lesson(enum rs_lang lang, struct rs_str *out);
 
 /* All lessons of a labs folder, by number. A folder that fails to load is reported through `bad`
  * (may be NULL) and left out. */

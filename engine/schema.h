@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 
+#include "engine/eng.h"
 #include "engine/yaml.h"
 
 #define ENG_LIST_MAX 64    /* items of a list whose key sets no limit */
@@ -60,5 +61,8 @@ const char *const *eng_track_names(void);
 const char *const *eng_view_names(void);
 const char *const *eng_engine_names(void);
 const char *const *eng_ability_names(void); /* abilities.c */
+
+/* Abilities for the reference page: name, advice in `args`, sentence; rows until name is NULL. */
+const struct eng_func_doc *eng_ability_docs(void);
 
 #endif

@@ -74,13 +74,14 @@ _ringside()
 	"lint") COMPREPLY=($(compgen -d -- "$cur"));;
 	"vm") COMPREPLY=($(compgen -W "run" -- "$cur"));;
 	"vm run") COMPREPLY=($(compgen -f -- "$cur"));;
-	"doc") COMPREPLY=($(compgen -W "man bash zsh events counters exits schema" -- "$cur"));;
+	"doc") COMPREPLY=($(compgen -W "man bash zsh events counters exits lesson schema" -- "$cur"));;
 	"doc man") COMPREPLY=();;
 	"doc bash") COMPREPLY=();;
 	"doc zsh") COMPREPLY=();;
 	"doc events") COMPREPLY=();;
 	"doc counters") COMPREPLY=();;
 	"doc exits") COMPREPLY=();;
+	"doc lesson") COMPREPLY=();;
 	"doc schema") COMPREPLY=();;
 	"help") COMPREPLY=($(compgen -W "lab list doctor start run watch grade record replay lint vm doc help" -- "$cur"));;
 	esac
