@@ -3,14 +3,16 @@
  *   vmm.h        describe a machine, run it, ask what this host can run
  *   engine.h     the small table of functions a CPU engine fills (KVM now; software CPU)
  *   kvm.c        the only file that issues KVM ioctls; each one can be watched
+ *   kvm_vcpu.c   a vCPU on KVM: registers, single-step, kicks, exits
  *   machine.c    builds the machine: memory slots and holes, buses, devices
- *   run.c        the run loop: control, watchdog, exits -> events
+ *   run.c        the run loop: watchdog, exits -> events     orders.c  pause, step, inspect
  *   exits.c      one handler a row of engine/base/exits.def
  *   entry.c      entry modes: GDT, IDT, TSS, page tables and CPU state
  *   entry_check.c, entry_rules.def  the VM-entry rules as a pure function, a row each
  *   load.c       flat binaries and ELF into guest memory
  *   serial.c, ports.c   the 16550, debug-exit, port 0xe9
- *   trace.c      ring crossings: gate breakpoints and single-step; exact or sampled
+ *   trace.c      ring crossings, exact or sampled; gates.c, arrive.c: handlers and how
+ *                they were reached
  *   walk.c       the page walk     disasm.c   Zydis     tables.c   GDT, IDT, TSS
  *   deliver.c    what an exception meets on its way     explain.c  why a run ended
  *   probe.c, probe_run.c, probe_guests.c  tiny guests for `ringside doctor`
