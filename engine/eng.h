@@ -290,7 +290,8 @@ struct eng_md_lines {
  * between blocks that are not tight. */
 void eng_md_layout(const struct eng_md *md, int width, struct eng_md_lines *out);
 void eng_md_lines_release(struct eng_md_lines *l);
-/* The same as text, each line behind `indent` blanks and ended by "\n"; styles are dropped. */
+/* The same as text, each line behind `indent` blanks (which count in `width`) and ended by "\n"; styles
+ * are dropped. */
 void eng_md_plain(const char *text, int indent, int width, struct rs_str *out);
 
 /* ---- sessions: one lesson being worked on, or a recording of one ---- */
