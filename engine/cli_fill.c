@@ -6,6 +6,22 @@
 
 #include "engine/markdown.h"
 
+void eng_add_clean(struct rs_str *out, const char *s, size_t n)
+{
+	while (n) {
+		uint32_t cp;
+		size_t k = (size_t)rs_utf8_decode(s, n, &cp);
+
+		if (cp != '\t' && (cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || (cp == 0xfffd && k == 1)))
+			for (size_t i = 0; i < k; i++)
+				rs_str_addf(out, "\\x%02x", (unsigned char)s[i]);
+		else
+			rs_str_addn(out, s, k);
+		s += k;
+		n -= k;
+	}
+}
+
 /* Length in bytes of the unit at s that must not be broken: a word, or a wide character with the
  * punctuation that clings to it. */
 static size_t unit(const char *s, size_t n)
@@ -69,11 +85,16 @@ static void fill_paragraph(struct filler *f, const char *s, size_t n)
 /* Lines become one: with a blank between them, or none between Chinese characters. */
 static void flatten(struct rs_str *out, const char *s, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		if (s[i] != '\n' && s[i] != '\t')
-			rs_str_addc(out, s[i]);
-		else if (i + 1 < n && !eng_md_joins(s, i, s + i + 1))
+	for (size_t i = 0; i < n;) {
+		size_t k = 0;
+
+		while (i + k < n && s[i + k] != '\n' && s[i + k] != '\t')
+			k++;
+		eng_add_clean(out, s + i, k);
+		i += k;
+		if (i + 1 < n && !eng_md_joins(s, i, s + i + 1))
 			rs_str_addc(out, ' ');
+		i++;
 	}
 }
 
@@ -84,7 +105,7 @@ static void keep_lines(struct filler *f, const char *s, size_t n)
 		size_t k = nl ? (size_t)(nl - s) : n;
 
 		spaces(f->out, f->indent - f->column);
-		rs_str_addn(f->out, s, k);
+		eng_add_clean(f->out, s, k);
 		rs_str_addc(f->out, '\n');
 		f->column = 0;
 		s += k + (nl != NULL);

@@ -9,10 +9,22 @@
 /* A description or reason on one line: "#" would begin a directive. */
 static void plain(struct rs_str *out, const char *s)
 {
-	for (; *s; s++) {
-		if (*s == '#' || *s == '\\')
+	size_t n = strlen(s);
+
+	while (n) {
+		uint32_t cp;
+		int k = rs_utf8_decode(s, n, &cp);
+
+		if (cp == '#' || cp == '\\')
 			rs_str_addc(out, '\\');
-		rs_str_addc(out, (unsigned char)*s < 0x20 ? ' ' : *s);
+		if (cp < 0x20 || (cp >= 0x7f && cp < 0xa0))
+			rs_str_addc(out, ' ');
+		else if (cp == 0xfffd)
+			rs_str_add(out, "\xef\xbf\xbd");
+		else
+			rs_str_addn(out, s, (size_t)k);
+		s += k;
+		n -= (size_t)k;
 	}
 }
 

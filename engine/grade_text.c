@@ -31,21 +31,16 @@ static const char *hue(enum eng_verdict v)
 	return v == ENG_PASS ? "\033[32m" : v == ENG_FAIL ? "\033[31m" : "\033[33m";
 }
 
-/* Lines of a note or of compiler messages, indented, without control bytes. */
+/* Lines of a note or of compiler messages, indented. */
 static void quote(struct rs_str *out, const char *s, const char *indent)
 {
 	while (*s) {
-		const char *nl = strchrnul(s, '\n');
+		size_t n = strcspn(s, "\n");
 
 		rs_str_add(out, indent);
-		for (; s < nl; s++) {
-			if ((unsigned char)*s < 0x20 && *s != '\t')
-				rs_str_addf(out, "\\x%02x", (unsigned char)*s);
-			else
-				rs_str_addc(out, *s);
-		}
+		eng_add_clean(out, s, n);
 		rs_str_addc(out, '\n');
-		s = *nl ? nl + 1 : nl;
+		s += n + (s[n] == '\n');
 	}
 }
 
@@ -79,7 +74,12 @@ static void one_lesson(const struct eng_grade *g, enum rs_lang lang, bool color,
 		rs_str_addf(out, "%d ", l->number);
 	rs_str_addf(out, "%s%s (%s)\n", eng_text(&l->title, lang), paint(color, "\033[0m"), l->id);
 	if (g->workspace[0])
-		rs_str_addf(out, rs_tr(lang, N_("  workspace: %s\n")), g->workspace);
+	{
+		rs_auto_str clean = RS_STR_INIT;
+
+		eng_add_clean(&clean, g->workspace, strlen(g->workspace));
+		rs_str_addf(out, rs_tr(lang, N_("  workspace: %s\n")), clean.p);
+	}
 	if (g->verdict == ENG_UNGRADABLE) {
 		rs_str_addf(out, "  %s%s%s\n", paint(color, hue(g->verdict)),
 			    rs_tr(lang, N_("not graded: this machine cannot run it")),

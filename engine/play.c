@@ -166,7 +166,9 @@ static void tell_check(struct player *p, unsigned step, unsigned index)
 	for (const char *s = k.verdict == ENG_PASS ? "" : k.note; *s;) {
 		size_t n = strcspn(s, "\n");
 
-		rs_str_addf(&out, "    %.*s\n", (int)n, s);
+		rs_str_add(&out, "    ");
+		eng_add_clean(&out, s, n);
+		rs_str_addc(&out, '\n');
 		s += n + (s[n] == '\n');
 	}
 	if (k.check->why && (k.verdict == ENG_PASS || k.verdict == ENG_FAIL))

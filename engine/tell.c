@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/base/cleanup.h"
+#include "engine/cli_fill.h"
 
 /* One sentence. Numbers are formatted by their units first, so that formats take only texts and a
  * translation may reorder them. */
@@ -216,23 +217,13 @@ bool eng_sentence(const struct rs_event *ev, enum rs_lang lang, struct rs_str *o
 
 /* ---- the sink ---- */
 
-/* Output bytes may hold anything; a terminal must not obey them. */
 static void print_line(struct eng_tell *t, unsigned stream, const struct rs_str *s)
 {
-	fprintf(t->out, "    %s| ", rs_unit_value_name(RS_UNIT_stream, stream));
-	for (size_t i = 0; i < s->len;) {
-		uint32_t cp;
-		int n = rs_utf8_decode(s->p + i, s->len - i, &cp);
+	const char *name = rs_unit_value_name(RS_UNIT_stream, stream);
+	rs_auto_str clean = RS_STR_INIT;
 
-		if (cp == '\t')
-			fputc('\t', t->out);
-		else if (cp < 0x20 || (cp >= 0x7f && cp < 0xa0) || (cp == 0xfffd && n == 1))
-			fprintf(t->out, "\\x%02x", (unsigned char)s->p[i]);
-		else
-			fwrite(s->p + i, 1, (size_t)n, t->out);
-		i += (size_t)n;
-	}
-	fputc('\n', t->out);
+	eng_add_clean(&clean, s->p, s->len);
+	fprintf(t->out, "    %s| %s\n", name ? name : "?", clean.p);
 }
 
 static void take_output(struct eng_tell *t, const struct rs_event *ev)
@@ -259,7 +250,7 @@ static void take_output(struct eng_tell *t, const struct rs_event *ev)
 static void on_event(struct rs_sink *self, const struct rs_event *ev)
 {
 	struct eng_tell *t = (struct eng_tell *)self; /* sink is the first member */
-	rs_auto_str s = RS_STR_INIT;
+	rs_auto_str s = RS_STR_INIT, clean = RS_STR_INIT;
 
 	if (ev->kind == RS_EV_OUT_DATA) {
 		take_output(t, ev);
@@ -274,7 +265,8 @@ static void on_event(struct rs_sink *self, const struct rs_event *ev)
 	if (!eng_sentence(ev, t->lang, &s))
 		return;
 	t->told[ev->kind]++;
-	fprintf(t->out, "  %s\n", s.p);
+	eng_add_clean(&clean, s.p, s.len);
+	fprintf(t->out, "  %s\n", clean.p);
 }
 
 void eng_tell_init(struct eng_tell *t, FILE *out, enum rs_lang lang)

@@ -478,8 +478,13 @@ static void test_watch(void **state)
 	put_file("ws/4913", "x");
 	script_sleep(600);
 	assert_int_equal(occurrences(out.p, "--- "), 2);
-	/* an editor that renames a new file over the old one, twice */
-	put_file("ws/guest.txt", "serial hello\nring 3 0 int\nring 3 0 int\nend halted\n");
+	/* a file that comes from elsewhere by a rename alone, and one written beside and renamed */
+	put_file("elsewhere", "serial hello\nring 3 0 int\nring 3 0 int\nend halted\n");
+	{
+		rs_auto_free char *from = rs_xasprintf("%s/elsewhere", script_home);
+
+		assert_int_equal(rename(from, file), 0);
+	}
 	read_until(fd, &out, "found:    2", 1);
 	assert_int_equal(rs_file_read("tests/lessons/cli/101-crossings/solution/guest.txt", 4096, &solution,
 				      NULL), 0);

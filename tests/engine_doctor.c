@@ -1,8 +1,9 @@
 /* doctor: the probe in its child, the cache, and what is said about it. */
 #include <signal.h>
-#include <sys/prctl.h>
+#include <sys/mman.h>
 
 #include "engine/doctor.h"
+#include "engine/journal.h"
 #include "tests/engine_script.h"
 
 static unsigned good(struct vmm_ability *out, unsigned max)
@@ -21,13 +22,14 @@ static unsigned crashing(struct vmm_ability *out, unsigned max)
 	return 0;
 }
 
+static pid_t *grandchild; /* in memory shared with the probe process */
+
 static unsigned hanging(struct vmm_ability *out, unsigned max)
 {
 	(void)out;
 	(void)max;
-	if (fork() == 0)
-		script_sleep(60000); /* a grandchild must go, too */
-	script_sleep(60000);
+	*grandchild = fork();
+	script_sleep(60000); /* both: the grandchild must go, too */
 	return 0;
 }
 
@@ -36,6 +38,8 @@ static void test_child(void **state)
 	struct eng_doctor d = { 0 };
 
 	(void)state;
+	grandchild = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(grandchild, MAP_FAILED);
 	eng_doctor_probe_child(&d, good, 5000);
 	assert_int_equal(d.n, 1);
 	assert_string_equal(d.v[0].name, "kvm.vm");
@@ -56,6 +60,17 @@ static void test_child(void **state)
 		assert_true(b.tv_sec - a.tv_sec < 5);
 		assert_says(eng_doctor_find(&d, "probe")->detail, "time limit");
 		eng_doctor_release(&d);
+		/* gone, or waiting to be reaped by whoever inherited it */
+		assert_true(*grandchild > 0);
+		for (unsigned i = 0;; i++) {
+			uint64_t start;
+			char st;
+
+			if (eng_proc_stat(*grandchild, &start, &st, NULL) < 0 || st == 'Z')
+				break;
+			assert_true(i < 100);
+			script_sleep(20);
+		}
 	}
 }
 
