@@ -1,0 +1,109 @@
+/* One guest CPU (a guest thread): what translated code, interpreter, front ends and the Linux layer
+ * share. The layout serves the back end: rbp points at r[16], so that r[] has 8-bit displacements.
+ */
+#ifndef EMU_CPU_H
+#define EMU_CPU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct emu_world;
+struct emu_block;
+
+/* Why emu_cpu_run returned. cpu->pc is exact in every case. */
+enum emu_exc {
+	EMU_EXC_NONE,
+	EMU_EXC_SYSCALL,    /* pc = the instruction after it */
+	EMU_EXC_BREAK,      /* pc = the breakpoint instruction */
+	EMU_EXC_ILLEGAL,    /* pc = the instruction; SIGILL */
+	EMU_EXC_FENCE_I,    /* handled in the run loop; never returned */
+	EMU_EXC_SEGV,       /* data: pc = the instruction, cpu->fault_addr, cpu->fault_write;
+			       fetch: pc = fault_addr = the address that cannot be executed */
+	EMU_EXC_BUS,        /* past the end of a mapped file, same fields; SIGBUS */
+	EMU_EXC_MISALIGNED, /* atomic access or jump target; SIGBUS */
+	EMU_EXC_KICK,       /* emu_cpu_kick was called; nothing happened in the guest */
+	EMU_EXC_LIMIT,      /* the instruction limit is used up (interpreter) */
+	EMU_EXC_COUNT
+};
+const char *emu_exc_name(enum emu_exc e);
+
+union emu_vec {
+	uint64_t q[2];
+	uint32_t w[4];
+	double d;
+	float f;
+};
+
+/* An entry of the indirect-branch cache: guest pc -> entry of host code. */
+struct emu_jump {
+	uint64_t pc;        /* ~0 when empty (no guest code stands there) */
+	const void *code;
+};
+#define EMU_JUMPS 1024u     /* power of two; index = (pc >> 1) & (EMU_JUMPS - 1) */
+#define EMU_SPILLS 64
+#define EMU_RETURNS 16u     /* return-address stack, power of two */
+
+struct emu_cpu {
+	uint64_t r[32];         /* RISC-V x0..x31 (x0 stays 0); AArch64 x0..x30, sp */
+	uint64_t x[8];          /* further globals of the guest: AArch64 n z c v ... */
+	union emu_vec v[32];    /* RISC-V f0..f31 in q[0] (NaN-boxed); AArch64 v0..v31 */
+	uint64_t pc;
+	uint64_t res_addr;      /* reservation: guest address, ~0 = none */
+	uint64_t res_value;     /* what was loaded, as it stands in memory (zero-extended) */
+	uint64_t fault_addr;
+	bool fault_write;
+	uint8_t rm;             /* guest's dynamic rounding mode as x86 MXCSR.RC, 0..3; 4 = nearest, ties
+				   away from zero (RISC-V rmm), which ops handle apart */
+	uint32_t mxcsr;         /* guest's FP environment as MXCSR while it is not running: all exceptions
+				   masked, RC, and the six sticky flags */
+	uint32_t mxcsr_tmp, host_mxcsr;
+	uint32_t exc;           /* enum emu_exc set by code that leaves */
+	uint32_t exit_request;  /* atomic; set by emu_cpu_kick */
+	uint32_t in_code;       /* atomic; 1 between entry into and exit from translated code */
+	const void *exit_site;  /* exit (struct emu_exit) through which code left, or NULL */
+	uint64_t host_sp;       /* stack pointer while translated code runs */
+	uint64_t insns;         /* guest instructions executed: exact in the interpreter */
+	uint64_t tls;           /* free for the front end or the Linux layer */
+	uint64_t spill[EMU_SPILLS];
+	struct emu_world *world;
+	void *thread;           /* the Linux layer's own state of this thread */
+	uint32_t id;            /* 0 = the first thread; actor of events */
+	int32_t host_tid;
+	struct emu_cpu *next;   /* list of the world */
+	uint32_t ret_top;
+	struct emu_jump jumps[EMU_JUMPS];
+	struct emu_jump returns[EMU_RETURNS];
+};
+
+/* Sticky flags between MXCSR order (IE DE ZE OE UE PE) and RISC-V fflags (NX UF OF DZ NV). */
+static inline unsigned emu_flags_from_mxcsr(uint32_t mxcsr)
+{
+	return ((mxcsr & 1) << 4) | ((mxcsr >> 2 & 1) << 3) | ((mxcsr >> 3 & 1) << 2) |
+	       ((mxcsr >> 4 & 1) << 1) | (mxcsr >> 5 & 1);
+}
+static inline uint32_t emu_flags_to_mxcsr(unsigned fflags)
+{
+	return (fflags >> 4 & 1) | (fflags >> 3 & 1) << 2 | (fflags >> 2 & 1) << 3 |
+	       (fflags >> 1 & 1) << 4 | (fflags & 1) << 5;
+}
+#define EMU_MXCSR_DEFAULT 0x1f80u  /* all masked, nearest, no flags (SDM vol. 1, 10.2.3) */
+
+/* The FP environment, for CSR helpers and for signal frames. Valid inside a helper and outside
+ * emu_cpu_run. frm is RISC-V's: 0 rne 1 rtz 2 rdn 3 rup 4 rmm. */
+unsigned emu_cpu_fflags(struct emu_cpu *cpu);
+void emu_cpu_set_fflags(struct emu_cpu *cpu, unsigned fflags);
+unsigned emu_cpu_frm(struct emu_cpu *cpu);
+void emu_cpu_set_frm(struct emu_cpu *cpu, unsigned frm);
+
+/* Runs `cpu` on the calling thread until something must be handled outside. Never EMU_EXC_NONE. */
+enum emu_exc emu_cpu_run(struct emu_cpu *cpu);
+
+/* A new CPU of the world, all registers 0 (or a copy of `from`, for clone). NULL: no memory. */
+struct emu_cpu *emu_cpu_new(struct emu_world *w, const struct emu_cpu *from);
+void emu_cpu_free(struct emu_cpu *cpu);
+
+/* Makes emu_cpu_run of that CPU return EMU_EXC_KICK soon (the next call, if it is not running).
+ * Any thread, also in a signal handler. The kick is used up by the return. */
+void emu_cpu_kick(struct emu_cpu *cpu);
+
+#endif

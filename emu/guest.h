@@ -1,0 +1,56 @@
+/* What a guest front end fills: one table for each guest architecture. */
+#ifndef EMU_GUEST_H
+#define EMU_GUEST_H
+
+#include "emu/cpu.h"
+#include "emu/ir.h"
+
+/* One block in the making. The front end appends the IR of one instruction at a time; the calls below
+ * decide where the block ends, so that the policy (superblocks) stands in one place. */
+struct emu_xlat {
+	struct emu_ir *ir;
+	const struct emu_guest *guest;
+	uint64_t pc;            /* of the instruction being translated */
+	uint64_t next;          /* of the one after it: set by the front end before the calls below */
+	bool end;               /* the block is complete; set by the calls below */
+	unsigned branches;      /* conditional branches so far */
+	unsigned max_branches, max_insns; /* policy: 1 and 1 make the simplest blocks */
+};
+/* The instruction is a conditional branch to `target`; otherwise control goes to x->next. */
+void emu_x_branch(struct emu_xlat *x, enum emu_cond cond, uint16_t a, uint16_t b, uint64_t target);
+/* ... jumps to `target`. */
+void emu_x_jump(struct emu_xlat *x, uint64_t target);
+/* ... calls `target`; the link register was written by the front end; returns to x->next. */
+void emu_x_call(struct emu_xlat *x, uint64_t target);
+/* ... jumps to the address in temp `a`, kind EMU_JUMP_*. */
+void emu_x_jump_reg(struct emu_xlat *x, uint16_t a, unsigned kind);
+/* ... raises `exc` (SYSCALL and FENCE_I: pc afterwards = x->next; BREAK, ILLEGAL: x->pc). */
+void emu_x_exception(struct emu_xlat *x, enum emu_exc exc);
+/* ... is ordinary, but the block must end after it (it changed something translation relies on). */
+void emu_x_stop(struct emu_xlat *x);
+
+struct emu_guest {
+	const char *name;               /* "riscv64" */
+	uint16_t elf_machine;           /* EM_RISCV (243), EM_AARCH64 (183) */
+	unsigned insn_align, insn_max;  /* bytes: 2 and 4 for RV64GC */
+	const char *reg[EMU_GLOBALS];   /* ABI names of the globals for people; NULL: not used */
+	/* Order of preference for host registers, hottest first, ended by EMU_NOTEMP. */
+	const uint16_t *hot, *hot_fp;
+	/* Linux: number and arguments of a system call, its result, stack pointer, thread pointer. */
+	uint16_t sys_nr, sys_arg[6], sys_ret, sp, tp;
+	/* Translates the instruction at x->pc whose bytes are code[0..avail), avail >= insn_align; appends
+	 * IR after an INSN mark that the caller made. Returns its length in bytes, or 0 when more than
+	 * `avail` bytes are needed (the rest is not executable: the caller raises the fault). An encoding
+	 * that it does not know becomes EMU_EXC_ILLEGAL and has a length all the same. */
+	unsigned (*translate)(struct emu_xlat *x, const uint8_t *code, unsigned avail);
+	/* Text of the instruction ("addi a0,a0,1", as objdump prints it). Returns its length in bytes,
+	 * 0 when avail is too short. */
+	unsigned (*disasm)(const uint8_t *code, unsigned avail, uint64_t pc, char *buf, size_t size);
+};
+extern const struct emu_guest emu_guest_riscv64;  /* rv_translate.c */
+
+/* The front end of an ELF machine number, or NULL. */
+const struct emu_guest *emu_guest_by_elf(unsigned machine);
+const struct emu_guest *emu_guest_by_name(const char *name);
+
+#endif
