@@ -79,22 +79,23 @@ static void add_tool(struct command *c, const char *var, const char *fallback)
 		add(c, rs_xstrdup(fallback));
 }
 
-static bool in_path(const char *program)
+/* Where execvp would find it; NULL when nowhere. The caller frees. */
+static char *find_program(const char *program)
 {
 	const char *path = getenv("PATH");
 
 	if (strchr(program, '/'))
-		return access(program, X_OK) == 0;
+		return access(program, X_OK) == 0 ? rs_xstrdup(program) : NULL;
 	for (const char *p = path ? path : "/usr/bin:/bin"; *p;) {
 		size_t n = strcspn(p, ":");
 		rs_auto_free char *full = rs_xasprintf("%.*s/%s", (int)n, p, program);
 		struct stat st;
 
 		if (access(full, X_OK) == 0 && stat(full, &st) == 0 && S_ISREG(st.st_mode))
-			return true;
+			return rs_steal(full);
 		p += n + (p[n] == ':');
 	}
-	return false;
+	return NULL;
 }
 
 static bool have_tool(const char *var, const char *fallback)
@@ -102,7 +103,24 @@ static bool have_tool(const char *var, const char *fallback)
 	__attribute__((cleanup(command_release))) struct command c = { .n = 0 };
 
 	add_tool(&c, var, fallback);
-	return in_path(c.word[0]);
+	rs_auto_free char *path = find_program(c.word[0]);
+
+	return path != NULL;
+}
+
+/* Clang's own assembler reads another dialect than the GNU one, which comes with `ld` anyway: a
+ * student's source must mean the same whatever `cc` is. */
+static bool is_clang(const struct command *c)
+{
+	for (unsigned i = 0; i < c->n; i++) { /* "ccache clang -m64" */
+		rs_auto_free char *path = c->word[i][0] == '-' ? NULL : find_program(c->word[i]);
+		rs_auto_free char *real = path ? realpath(path, NULL) : NULL;
+		const char *base = real ? strrchr(real, '/') : NULL;
+
+		if (base && strstr(base, "clang"))
+			return true;
+	}
+	return false;
 }
 
 char *eng_build_image(const struct eng_build *b)
@@ -155,6 +173,8 @@ static int assemble(const struct eng_build *b, const char *object)
 	__attribute__((cleanup(command_release))) struct command c = { .n = 0 };
 
 	add_tool(&c, "CC", "cc");
+	if (is_clang(&c))
+		add(&c, rs_xstrdup("-fno-integrated-as"));
 	add_all(&c, fixed);
 	add(&c, rs_xstrdup(b->workspace));
 	if (b->include) {

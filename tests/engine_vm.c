@@ -162,6 +162,30 @@ static void does_not_assemble(void **state)
 	assert_non_null(strstr(eng_session_error(session)->text[0], "guest.S does not assemble"));
 }
 
+/* A difference of labels in a memory-like place: GNU as knows it, clang's own assembler does not. */
+static void same_source_for_clang(void **state)
+{
+	struct rs_err err = RS_ERR_INIT;
+	bool built = false;
+
+	(void)state;
+	if (system("clang --version >/dev/null 2>&1") != 0)
+		skip();
+	vm_lesson(".intel_syntax noprefix\n.globl _start\n_start: mov esi, b - a\nhlt\na: .long 1\nb:\n",
+		  "entry: long64", "    checks: [{id: c, points: 1, expect: 'ended() == \"halted\"'}]\n");
+	setenv("CC", "clang -m64", 1);
+	assert_int_equal(eng_session_run(session, false, &err), 0);
+	eng_session_wait(session);
+	unsetenv("CC");
+	const struct eng_evidence *e = eng_session_evidence(session, 0);
+
+	for (size_t i = 0; i < e->events; i++)
+		built |= e->event[i].kind == RS_EV_BUILD_DONE && e->event[i].arg[0] == 0;
+	if (!built)
+		show();
+	assert_true(built);
+}
+
 static void no_compiler(void **state)
 {
 	unsigned n;
@@ -336,7 +360,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(does_not_assemble), T(no_compiler), T(build_times_out), T(long64), T(prot32),
+		T(does_not_assemble), T(same_source_for_clang), T(no_compiler), T(build_times_out), T(long64), T(prot32),
 		T(real16), T(endless_loop), T(paused_stepped_inspected), T(lesson_201), T(lesson_202),
 	};
 
