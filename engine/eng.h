@@ -14,8 +14,10 @@
  *   journal.c     what was made on the host, and the sweep
  *   session.c     the run state machine of one lesson
  *   record.c, replay.c   recordings               progress.c  what the student has done
- *   grade.c, grade_*.c   grading and its formats  lint.c      proves a lesson
- *   doctor.c      what this machine can run       cli.c, cmd_*.c   the command line
+ *   grade.c, grade_*.c   grading and its formats  lint.c, lint_*.c   proves a lesson
+ *   copy.c        scratch copies of workspaces    play.c, tell.c     a lesson told as text
+ *   doctor.c, doctor_host.c   what this machine can run
+ *   cli.c, cli_*.c, cmd_*.c   the command line: cli.h shows how a command describes itself
  *
  * Everything here is single-threaded: one thread opens a session and pumps it.
  */

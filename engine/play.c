@@ -25,7 +25,7 @@ static void text(struct player *p, const char *s, int indent)
 {
 	rs_auto_str out = RS_STR_INIT;
 
-	eng_md_plain(s, indent, WIDTH - indent, &out);
+	eng_md_plain(s, indent, WIDTH, &out);
 	fputs(out.p, p->c->out);
 }
 
@@ -172,7 +172,7 @@ static void tell_check(struct player *p, unsigned step, unsigned index)
 		s += n + (s[n] == '\n');
 	}
 	if (k.check->why && (k.verdict == ENG_PASS || k.verdict == ENG_FAIL))
-		eng_md_plain(eng_text(k.check->why, lang), 2, WIDTH - 2, &out);
+		eng_md_plain(eng_text(k.check->why, lang), 2, WIDTH, &out);
 	if (k.verdict == ENG_FAIL && k.check->hints) {
 		unsigned shown = p->o->hints ? k.check->hints : 1;
 
