@@ -94,7 +94,7 @@ static void ends_close(struct ends *e)
 static int prepare(struct eng_experiment *x, const struct eng_experiment_opts *o, struct ends *e,
 		   struct rs_err *err)
 {
-	x->ch = rs_channel_new(ENG_EXPERIMENT_SLOTS, o->full, err);
+	x->ch = rs_channel_new(o->slots ? o->slots : ENG_EXPERIMENT_SLOTS, o->full, err);
 	if (!x->ch)
 		return err && err->code ? err->code : -ENOMEM;
 	for (int k = 0; o->want && k < RS_KIND_COUNT; k++)

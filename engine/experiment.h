@@ -28,6 +28,7 @@ struct eng_experiment_opts {
 	void *arg;
 	struct eng_limits limits;
 	enum rs_full full;
+	unsigned slots;            /* of its event ring, a power of two; 0: ENG_EXPERIMENT_SLOTS */
 	enum rs_stream out, err;   /* streams that its stdout and stderr become */
 	const bool *want;          /* RS_KIND_COUNT: kinds asked for from the start; may be NULL */
 	struct eng_journal *journal;

@@ -16,7 +16,6 @@ struct eng_journal {
 	int fd;
 	char *path;
 	int last_id;
-	bool dir_synced;    /* the file's own name is on the disk */
 	unsigned open;      /* entries not struck */
 	char token[40];
 };
@@ -85,27 +84,15 @@ char *eng_scratch_root(struct rs_err *err)
 	return rs_dir_path(RS_DIR_STATE, "scratch", err);
 }
 
-static int put(struct eng_journal *j, const char *line, size_t n, bool sync)
+/* Not synced: a page that a killed process wrote is there for the next one. A power cut takes the
+ * processes, mounts, cgroups and links with it; folders that it leaves are found without a journal
+ * (sweep.c). So starting a run never waits for the disk. */
+static int put(struct eng_journal *j, const char *line, size_t n)
 {
 	/* One write a line: a reader after a crash sees whole lines and at most one torn end. */
 	ssize_t w = write(j->fd, line, n);
 
-	if (w != (ssize_t)n)
-		return w < 0 ? -errno : -ENOSPC;
-	if (!sync)
-		return 0;
-	if (fdatasync(j->fd) < 0)
-		return -errno;
-	if (!j->dir_synced) {
-		rs_auto_free char *dir = rs_xasprintf("%.*s", (int)(strrchr(j->path, '/') - j->path),
-						      j->path);
-		rs_auto_close int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-		if (fd < 0 || fsync(fd) < 0)
-			return -errno;
-		j->dir_synced = true;
-	}
-	return 0;
+	return w == (ssize_t)n ? 0 : w < 0 ? -errno : -ENOSPC;
 }
 
 static int random_hex(char *out, unsigned bytes)
@@ -168,7 +155,7 @@ struct eng_journal *eng_journal_open(struct rs_err *err)
 	if (rc == 0) {
 		eng_boot_id(boot);
 		rs_str_addf(&head, "ringside journal 1 %s %lu %s\n", boot, eng_pid_ns(), j->token);
-		rc = put(j, head.p, head.len, false);
+		rc = put(j, head.p, head.len);
 	}
 	if (rc < 0) {
 		rs_err_errno(err, -rc, "the journal in %s cannot be written", dir);
@@ -198,13 +185,10 @@ const char *eng_journal_token(const struct eng_journal *j)
 static int add(struct eng_journal *j, enum eng_made kind, const char *arg, struct rs_err *err)
 {
 	rs_auto_str line = RS_STR_INIT;
-	/* Processes, mounts, cgroups and links do not outlive the kernel, so only what does need be
-	 * on the disk before it is made. */
-	bool sync = kind == ENG_MADE_DIR;
 	int rc;
 
 	rs_str_addf(&line, "+%d %s %s\n", j->last_id + 1, made_names[kind], arg);
-	rc = put(j, line.p, line.len, sync);
+	rc = put(j, line.p, line.len);
 	if (rc < 0)
 		return rs_err_errno(err, -rc, "the journal %s cannot be written", j->path);
 	j->open++;
@@ -237,7 +221,7 @@ void eng_journal_done(struct eng_journal *j, int id)
 		return;
 	j->open--;
 	/* A line that cannot be written only means that a sweep looks for what is already gone. */
-	(void)put(j, line, (size_t)snprintf(line, sizeof(line), "-%d\n", id), false);
+	(void)put(j, line, (size_t)snprintf(line, sizeof(line), "-%d\n", id));
 }
 
 char *eng_journal_scratch(struct eng_journal *j, int *id, struct rs_err *err)

@@ -43,7 +43,7 @@ void eng_journal_close(struct eng_journal *j);
 const char *eng_journal_token(const struct eng_journal *j);
 
 /* Writes down that `name` is going to be made. Returns the entry's id (positive), or negative and
- * err: then it must not be made. What outlives a power cut is synced to the disk first. */
+ * err: then it must not be made. */
 int eng_journal_add(struct eng_journal *j, enum eng_made kind, const char *name,
 		    struct rs_err *err);
 /* The same for a child process, which must not yet have done anything and waits for its parent. All

@@ -183,6 +183,7 @@ static int start_job(struct eng_session *s, enum eng_job job, struct rs_err *err
 		o.main = eng_build_main;
 		o.arg = &l->build;
 		o.limits = eng_build_limits;
+		o.slots = 1024; /* it has a handful of events, and a student waits for the key */
 		o.out = o.err = RS_STREAM_BUILD;
 	} else {
 		o.name = l->run->kind->name;

@@ -107,7 +107,22 @@ static bool owner_alive(const char *name)
 	       state != 'X';
 }
 
-static unsigned sweep_file(int dirfd, const char *name)
+/* Names of folders that journals which stay still speak of. */
+struct kept {
+	char **v;
+	unsigned n;
+};
+
+static void keep_folders(struct kept *k, const struct list *l)
+{
+	for (unsigned i = 0; i < l->n; i++)
+		if (l->v[i].open && l->v[i].kind == ENG_MADE_DIR) {
+			k->v = rs_xrealloc(k->v, k->n + 1, sizeof(*k->v));
+			k->v[k->n++] = rs_xstrdup(l->v[i].arg);
+		}
+}
+
+static unsigned sweep_file(int dirfd, const char *name, struct kept *kept)
 {
 	rs_auto_close int fd = openat(dirfd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	rs_auto_str text = RS_STR_INIT;
@@ -136,6 +151,7 @@ static unsigned sweep_file(int dirfd, const char *name)
 	 * nothing to us, and whoever lives there sweeps. Another boot may be another machine with the
 	 * same home, and there the lock decides. */
 	if (ours ? owner_alive(name) : same_boot || !locked) {
+		keep_folders(kept, &l);
 		list_release(&l);
 		return 0;
 	}
@@ -172,10 +188,48 @@ static unsigned sweep_unsaved(void)
 	return swept;
 }
 
+/* Unix time of this boot (/proc/stat btime); 0 when unknown. */
+static time_t boot_time(void)
+{
+	rs_auto_fclose FILE *f = fopen("/proc/stat", "re");
+	char line[256];
+	long long t = 0;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "btime %lld", &t) == 1)
+			break;
+	return (time_t)t;
+}
+
+/* Scratch folders from before this boot that no journal speaks of: a power cut took the journal's
+ * last lines. */
+static unsigned sweep_orphans(const struct kept *kept)
+{
+	rs_auto_free char *root = eng_scratch_root(NULL);
+	rs_auto_closedir DIR *d = root ? opendir(root) : NULL;
+	time_t boot = boot_time();
+	unsigned swept = 0;
+	struct dirent *e;
+
+	while (d && (e = readdir(d)) != NULL) {
+		struct stat st;
+		bool spoken_of = false;
+
+		for (unsigned i = 0; i < kept->n; i++)
+			spoken_of |= strcmp(kept->v[i], e->d_name) == 0;
+		if (e->d_name[0] == '.' || spoken_of ||
+		    fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_mtime >= boot)
+			continue;
+		swept += eng_undo(ENG_MADE_DIR, e->d_name, false, "");
+	}
+	return swept;
+}
+
 unsigned eng_sweep(struct rs_err *err)
 {
 	rs_auto_free char *path = rs_dir_path(RS_DIR_STATE, "journal", err);
 	rs_auto_closedir DIR *d = path ? opendir(path) : NULL;
+	struct kept kept = { NULL, 0 };
 	unsigned swept = 0;
 	struct dirent *e;
 
@@ -186,6 +240,10 @@ unsigned eng_sweep(struct rs_err *err)
 	}
 	while ((e = readdir(d)) != NULL)
 		if (e->d_name[0] != '.')
-			swept += sweep_file(dirfd(d), e->d_name);
-	return swept + sweep_unsaved();
+			swept += sweep_file(dirfd(d), e->d_name, &kept);
+	swept += sweep_unsaved() + sweep_orphans(&kept);
+	for (unsigned i = 0; i < kept.n; i++)
+		free(kept.v[i]);
+	free(kept.v);
+	return swept;
 }

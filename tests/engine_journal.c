@@ -243,6 +243,34 @@ static void crafted_folders(void **state)
 	free(scratch);
 }
 
+/* The power was cut before the journal's lines were on the disk. */
+static void orphans_of_another_boot(void **state)
+{
+	struct rs_err err = RS_ERR_INIT;
+	struct eng_journal *j = eng_journal_open(&err);
+	char cmd[1000], old[300], young[300];
+	char *root = eng_scratch_root(NULL), *mine;
+	int id;
+
+	(void)state;
+	mine = eng_journal_scratch(j, &id, &err);
+	assert_non_null(mine);
+	snprintf(old, sizeof(old), "%s/run-old", root);
+	snprintf(young, sizeof(young), "%s/run-young", root);
+	snprintf(cmd, sizeof(cmd), "mkdir -p %s/a/b %s && touch -d '2001-01-01' %s %s", old, young, old,
+		 mine);
+	assert_int_equal(system(cmd), 0);
+	assert_int_equal(sweep(), 1);
+	assert_int_not_equal(access(old, F_OK), 0);
+	assert_int_equal(access(young, F_OK), 0); /* of this boot: its journal will tell */
+	assert_int_equal(access(mine, F_OK), 0);  /* a living lab's */
+	rmdir(young);
+	eng_journal_unscratch(j, mine, id);
+	eng_journal_close(j);
+	free(mine);
+	free(root);
+}
+
 static void crafted_processes(void **state)
 {
 	char entries[200], boot[64];
@@ -404,7 +432,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(a_living_lab_is_left_alone), T(crafted_folders), T(crafted_processes),
+		T(a_living_lab_is_left_alone), T(crafted_folders), T(orphans_of_another_boot), T(crafted_processes),
 		T(crafted_others), T(garbage), T(mounts), T(cgroups), T(killed_at_any_moment),
 	};
 
