@@ -173,7 +173,7 @@ static bool turn(struct loop *l, int *signo)
 	if (ready < 0 && errno != EINTR)
 		return false;
 	l->app->now = now_ns();
-	struct tui_term_news news = tui_term_news(l->term);
+	struct tui_signals news = tui_term_news(l->term);
 	if (news.end) {
 		*signo = news.end;
 		return false;

@@ -16,19 +16,8 @@
 
 #include "engine/base/cleanup.h"
 #include "engine/base/str.h"
+#include "tui/restore.h"
 #include "tui/term.h"
-
-/* What signal handlers need. Filled before the handlers are installed, and never again
- * while they are. */
-static struct {
-	pid_t owner;              /* forked children must not touch the terminal */
-	volatile sig_atomic_t active; /* the screen is ours: restore it */
-	struct termios before;
-	char restore[256];
-	size_t restore_len;
-	int pipe_w;
-	volatile sig_atomic_t resized, continued, suspend, end;
-} sig = { .pipe_w = -1 };
 
 #define KEYS_MAX 40
 struct tui_term {
@@ -49,122 +38,7 @@ struct tui_term {
 	struct tui_decoder dec;
 	struct tui_keyseq keyseq[KEYS_MAX];
 	int sig_pipe[2];
-	struct sigaction old[NSIG];
-	void *alt_stack;
 };
-
-/* ---- signals ---- */
-
-/* Async-signal-safe: write, tcsetattr and getpid only (signal-safety(7)). */
-static void restore_now(void)
-{
-	if (!sig.active || getpid() != sig.owner)
-		return;
-	sig.active = 0;
-	for (size_t done = 0; done < sig.restore_len;) {
-		ssize_t n = write(STDOUT_FILENO, sig.restore + done, sig.restore_len - done);
-		if (n <= 0)
-			break;
-		done += (size_t)n;
-	}
-	tcsetattr(STDIN_FILENO, TCSANOW, &sig.before);
-}
-
-static void die_of(int signo)
-{
-	signal(signo, SIG_DFL);
-	sigset_t one;
-	sigemptyset(&one);
-	sigaddset(&one, signo);
-	sigprocmask(SIG_UNBLOCK, &one, NULL);
-	raise(signo);
-}
-
-static void on_crash(int signo)
-{
-	if (getpid() == sig.owner) {
-		static const char said[] = "ringside: the lab crashed; the terminal was restored\r\n";
-		bool was = sig.active;
-		restore_now();
-		if (was && write(STDERR_FILENO, said, sizeof(said) - 1) < 0) {
-			/* nobody listens */
-		}
-	}
-	die_of(signo);
-}
-
-static void on_end(int signo)
-{
-	int saved = errno;
-	if (getpid() != sig.owner) {
-		die_of(signo);
-	} else if (sig.end || signo == SIGALRM) {
-		/* the second time, or the lab did not leave within two seconds */
-		restore_now();
-		die_of(sig.end ? sig.end : signo);
-	} else {
-		sig.end = signo;
-		alarm(2);
-		if (write(sig.pipe_w, "e", 1) < 0) {
-			/* the pipe is full: the reader wakes anyway */
-		}
-	}
-	errno = saved;
-}
-
-static void on_news(int signo)
-{
-	int saved = errno;
-	if (getpid() == sig.owner) {
-		if (signo == SIGWINCH)
-			sig.resized = 1;
-		else if (signo == SIGCONT)
-			sig.continued = 1;
-		else
-			sig.suspend = 1;
-		if (write(sig.pipe_w, "n", 1) < 0) {
-			/* the pipe is full: the reader wakes anyway */
-		}
-	}
-	errno = saved;
-}
-
-static const struct {
-	int signo;
-	void (*handler)(int);
-} handlers[] = {
-	{ SIGSEGV, on_crash }, { SIGBUS, on_crash },  { SIGABRT, on_crash }, { SIGFPE, on_crash },
-	{ SIGILL, on_crash },  { SIGTERM, on_end },   { SIGHUP, on_end },    { SIGINT, on_end },
-	{ SIGQUIT, on_end },   { SIGALRM, on_end },   { SIGWINCH, on_news }, { SIGCONT, on_news },
-	{ SIGTSTP, on_news },  { SIGPIPE, SIG_IGN },
-};
-#define HANDLERS (sizeof(handlers) / sizeof(handlers[0]))
-
-static void handlers_install(struct tui_term *t)
-{
-	/* a stack of its own, so that a stack overflow is survived too */
-	size_t size = 64 * 1024;
-	t->alt_stack = rs_xmalloc(size);
-	stack_t ss = { .ss_sp = t->alt_stack, .ss_size = size };
-	sigaltstack(&ss, NULL);
-	for (size_t i = 0; i < HANDLERS; i++) {
-		struct sigaction sa = { .sa_handler = handlers[i].handler };
-		sigemptyset(&sa.sa_mask);
-		sa.sa_flags = handlers[i].handler == on_crash ? (int)(SA_ONSTACK | SA_RESETHAND) :
-								SA_ONSTACK | SA_RESTART;
-		sigaction(handlers[i].signo, &sa, &t->old[handlers[i].signo]);
-	}
-}
-
-static void handlers_remove(struct tui_term *t)
-{
-	for (size_t i = 0; i < HANDLERS; i++)
-		sigaction(handlers[i].signo, &t->old[handlers[i].signo], NULL);
-	stack_t ss = { .ss_flags = SS_DISABLE };
-	sigaltstack(&ss, NULL);
-	free(t->alt_stack);
-	t->alt_stack = NULL;
-}
 
 /* ---- output ---- */
 
@@ -184,6 +58,7 @@ static void add_cap(struct rs_str *s, const char *cap)
 
 static void write_all(const char *p, size_t n)
 {
+	int tries = 0;
 	while (n) {
 		ssize_t k = write(STDOUT_FILENO, p, n);
 		if (k > 0) {
@@ -192,8 +67,8 @@ static void write_all(const char *p, size_t n)
 		} else if (errno == EAGAIN) {
 			struct pollfd f = { STDOUT_FILENO, POLLOUT, 0 };
 			poll(&f, 1, 100);
-			if (sig.end)
-				return;
+			if (++tries > 20)
+				return; /* two seconds: it does not take anything any more */
 		} else if (errno != EINTR) {
 			return; /* the terminal is gone; the keyboard will say so */
 		}
@@ -339,17 +214,14 @@ void tui_term_enter(struct tui_term *t)
 {
 	/* Stopped and continued by others, the screen is still ours: entering it twice would save its
 	 * state in place of what was there before. */
-	bool again = sig.active;
-	if (!again)
-		tcgetattr(STDIN_FILENO, &sig.before);
-	t->raw = sig.before;
+	bool fresh = tui_restore_arm();
+	tcgetattr(STDIN_FILENO, &t->raw);
 	t->raw.c_iflag &= ~(tcflag_t)(ICRNL | INLCR | IGNCR | IXON | IXOFF | ISTRIP | BRKINT);
 	t->raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO | ECHONL | ISIG | IEXTEN);
 	t->raw.c_cc[VMIN] = 1;
 	t->raw.c_cc[VTIME] = 0;
-	sig.active = 1;
 	tcsetattr(STDIN_FILENO, TCSADRAIN, &t->raw);
-	if (!again)
+	if (fresh)
 		write_all(t->enter.p, t->enter.len);
 	size_read(t);
 	tui_term_forget(t);
@@ -358,7 +230,7 @@ void tui_term_enter(struct tui_term *t)
 void tui_term_leave(struct tui_term *t)
 {
 	(void)t;
-	restore_now();
+	tui_restore_now();
 }
 
 void tui_term_suspend(struct tui_term *t)
@@ -368,7 +240,7 @@ void tui_term_suspend(struct tui_term *t)
 	sigaction(SIGTSTP, &dfl, &mine);
 	raise(SIGTSTP); /* stands still here until SIGCONT */
 	sigaction(SIGTSTP, &mine, NULL);
-	sig.suspend = sig.continued = 0;
+	tui_restore_forget();
 	tui_term_enter(t);
 }
 
@@ -399,11 +271,6 @@ static bool only_ascii(void)
 		return true;
 	/* the kernel's console has a font of 512 characters */
 	return name && (!strcmp(name, "linux") || !strncmp(name, "vt", 2));
-}
-
-static void leave_atexit(void)
-{
-	restore_now();
 }
 
 struct tui_term *tui_term_open(struct rs_err *err)
@@ -452,15 +319,7 @@ struct tui_term *tui_term_open(struct rs_err *err)
 	add_cap(&back, keypad_local);
 	add_cap(&back, exit_ca_mode);
 	add_cap(&back, cursor_normal); /* last: leaving the screen may bring an older cursor back */
-	memset(&sig, 0, sizeof(sig));
-	sig.restore_len = back.len < sizeof(sig.restore) ? back.len : sizeof(sig.restore);
-	memcpy(sig.restore, back.p, sig.restore_len);
-	sig.owner = getpid();
-	sig.pipe_w = t->sig_pipe[1];
-	static bool once;
-	if (!once)
-		atexit(leave_atexit), once = true;
-	handlers_install(t);
+	tui_restore_begin(back.p, back.len, t->sig_pipe[1]);
 	tui_term_enter(t);
 	return t;
 }
@@ -469,10 +328,8 @@ void tui_term_close(struct tui_term *t)
 {
 	if (!t)
 		return;
-	restore_now();
-	handlers_remove(t);
-	alarm(0);
-	sig.pipe_w = -1;
+	tui_restore_now();
+	tui_restore_end();
 	close(t->sig_pipe[0]);
 	close(t->sig_pipe[1]);
 	rs_str_release(&t->enter);
@@ -526,14 +383,12 @@ bool tui_term_pending(const struct tui_term *t)
 	return tui_decoder_pending(&t->dec);
 }
 
-struct tui_term_news tui_term_news(struct tui_term *t)
+struct tui_signals tui_term_news(struct tui_term *t)
 {
 	char sink[64];
 	while (read(t->sig_pipe[0], sink, sizeof(sink)) > 0)
 		;
-	struct tui_term_news n = { .resized = sig.resized, .continued = sig.continued,
-				   .suspend = sig.suspend, .end = sig.end };
-	sig.resized = sig.continued = sig.suspend = 0;
+	struct tui_signals n = tui_restore_news();
 	if (n.resized || n.continued)
 		size_read(t);
 	return n;

@@ -4,9 +4,6 @@
  *
  * ncurses is used at its terminfo level (setupterm, tparm): the diff, the colours (24-bit
  * ones included) and the polling of input stay ours, and nothing runs behind our back.
- *
- * One terminal a process: signal handlers have no argument, so term.c keeps the little state
- * that they need (prepared bytes, saved termios, owner's pid) in one static object.
  */
 #ifndef TUI_TERM_H
 #define TUI_TERM_H
@@ -14,6 +11,7 @@
 #include "engine/base/err.h"
 #include "tui/grid.h"
 #include "tui/keys.h"
+#include "tui/restore.h"
 
 struct tui_term;
 
@@ -48,12 +46,6 @@ bool tui_term_next(struct tui_term *t, bool flush, struct tui_input *in);
 bool tui_term_pending(const struct tui_term *t);
 
 /* What signals have said since the last call. */
-struct tui_term_news {
-	bool resized;   /* SIGWINCH */
-	bool continued; /* SIGCONT: the screen was redrawn by others */
-	bool suspend;   /* SIGTSTP from outside */
-	int end;        /* SIGTERM, SIGHUP, SIGINT, SIGQUIT: leave, then die of it; 0: none */
-};
-struct tui_term_news tui_term_news(struct tui_term *t);
+struct tui_signals tui_term_news(struct tui_term *t);
 
 #endif

@@ -10,7 +10,9 @@
  *   grid.c, wrap.c, text.c   cells, line breaking, the lessons' Markdown
  *   theme.def     every colour, for 24-bit, 256, 16 colours and none   theme.c
  *   keys.c        bytes to keys and mouse
- *   term.c        the one file that includes ncurses: output, input, restoring the terminal
+ *   term.c        the one file that includes ncurses: output and input
+ *   restore.c     gives the terminal back after any end, crashes included
+ *   probe.c       which lessons can run here
  */
 #ifndef TUI_TUI_H
 #define TUI_TUI_H
