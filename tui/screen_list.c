@@ -122,18 +122,18 @@ static void draw_row(struct tui_app *a, struct tui_area row, const struct tui_en
 	snprintf(text, sizeof(text), tui_app_tr(a, N_("%u min")), l->minutes);
 	tui_put_right(row, end, 0, TUI_S_DIM, text);
 	end -= 9;
-	if (row.w >= 64) { /* points, and how far they go */
-		if (l->points) {
-			unsigned got = p ? p->points : 0;
-			snprintf(text, sizeof(text), "%u/%u", got, l->points);
-			tui_put_right(row, end, 0, got ? TUI_S_TEXT : TUI_S_FAINT, text);
-			draw_bar(row, end - 14, 8, got, l->points, done ? TUI_S_OK : TUI_S_WARN);
-		}
-		end -= 16;
-	}
-	if (no) {
+	bool bar = row.w >= 76;
+	if (no && !p) { /* instead of points that cannot be earned here */
 		const char *mark = tui_app_tr(a, N_("not here"));
-		end = tui_put_right(row, end, 0, TUI_S_WARN, mark) - 1;
+		tui_put_right(row, end, 0, TUI_S_WARN, mark);
+		end -= 10;
+	} else if (l->points) { /* points, and how far they go */
+		unsigned got = p ? p->points : 0;
+		snprintf(text, sizeof(text), "%u/%u", got, l->points);
+		tui_put_right(row, end, 0, got ? TUI_S_TEXT : TUI_S_FAINT, text);
+		if (bar)
+			draw_bar(row, end - 14, 8, got, l->points, done ? TUI_S_OK : TUI_S_WARN);
+		end -= bar ? 16 : 6;
 	}
 	tui_put_max(row, x, 0, end - x - 1, no ? TUI_S_DIM : sel ? TUI_S_STRONG : TUI_S_TEXT,
 		    eng_text(&l->title, a->lang));
@@ -179,8 +179,8 @@ static int draw_field(const struct tui_app *a, struct tui_area in, int y, const 
 		      const char *value, enum tui_style s)
 {
 	int x = tui_put(in, 0, y, TUI_S_DIM, tui_app_tr(a, name)) + 1;
-	int w = in.w - x;
-	return y + tui_put_wrapped(in, x, y, w, in.h - y < 3 ? in.h - y : 3, s, value);
+	int most = in.h > 9 ? 10 : 3;
+	return y + tui_put_wrapped(in, x, y, in.w - x, in.h - y < most ? in.h - y : most, s, value);
 }
 
 static void join(const struct eng_strings *v, struct rs_str *out)
@@ -257,7 +257,7 @@ void tui_draw_list(struct tui_app *a, struct tui_area body)
 		left = tui_area_sub(body, 0, 0, w, body.h);
 		right = tui_area_sub(body, w, 0, body.w - w, body.h);
 	} else {
-		int h = body.h >= 24 ? 9 : 7;
+		int h = body.h >= 22 ? 9 : 7;
 		left = tui_area_sub(body, 0, 0, body.w, body.h - h);
 		right = tui_area_sub(body, 0, body.h - h, body.w, h);
 	}
