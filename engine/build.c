@@ -10,7 +10,6 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "engine/base/cleanup.h"
@@ -211,20 +210,12 @@ static int link_image(const struct eng_build *b, const char *object, const char 
 	return run(&c);
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 int eng_build_main(void *arg, struct eng_child *ch, struct rs_err *err)
 {
 	const struct eng_build *b = arg;
 	rs_auto_free char *object = rs_xasprintf("%s/guest.o", b->scratch);
 	rs_auto_free char *image = eng_build_image(b);
-	uint64_t t0 = now_ns();
+	uint64_t t0 = eng_now();
 	struct stat st = { .st_size = 0 };
 
 	if (chdir(b->workspace) < 0)
@@ -246,7 +237,7 @@ int eng_build_main(void *arg, struct eng_child *ch, struct rs_err *err)
 	}
 	if (status == 0 && stat(image, &st) < 0)
 		status = 127;
-	rs_emit(&ch->em, RS_EV_BUILD_DONE, RS_SRC_ENGINE, 0, (uint64_t)status, now_ns() - t0,
+	rs_emit(&ch->em, RS_EV_BUILD_DONE, RS_SRC_ENGINE, 0, (uint64_t)status, eng_now() - t0,
 		(uint64_t)st.st_size, 0, b->source);
 	if (status == 0)
 		return 0;

@@ -45,7 +45,7 @@ struct eng_experiment {
 	struct eng_death death;
 };
 
-static uint64_t now_ns(void)
+uint64_t eng_now(void)
 {
 	struct timespec t;
 
@@ -57,7 +57,7 @@ static void emit(struct eng_experiment *x, enum rs_kind kind, uint64_t a0, uint6
 		 uint64_t a3, const void *text, size_t n)
 {
 	struct rs_event ev = {
-		.time = now_ns() - x->t0,
+		.time = eng_now() - x->t0,
 		.kind = (uint16_t)kind,
 		.source = RS_SRC_ENGINE,
 		.arg = { a0, a1, a2, a3 },
@@ -187,7 +187,7 @@ struct eng_experiment *eng_experiment_start(const struct eng_experiment_opts *o,
 	x->event = o->event;
 	x->event_arg = o->event_arg;
 	x->oom_before = eng_oom_kills();
-	x->t0 = now_ns();
+	x->t0 = eng_now();
 	if (start(x, o, err) < 0) {
 		eng_experiment_free(x);
 		return NULL;
@@ -357,7 +357,7 @@ static bool reap(struct eng_experiment *x)
 		.denied = atomic_load(&x->words->denied),
 		.oom = eng_oom_kills() != x->oom_before,
 		.ours = x->killed,
-		.wall = now_ns() - x->t0,
+		.wall = eng_now() - x->t0,
 	};
 	eng_death_explain(&x->death, x->words);
 	return true;

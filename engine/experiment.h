@@ -11,6 +11,8 @@
 #include "engine/journal.h"
 #include "engine/sandbox.h"
 
+uint64_t eng_now(void); /* CLOCK_MONOTONIC, ns */
+
 /* In the child process. */
 struct eng_child {
 	struct rs_emitter em;

@@ -32,6 +32,8 @@ struct eng_step_state {
 	struct eng_prediction prediction;
 };
 
+#define SESSION_PATIENCE 1000000000ull /* ns from an order to stop to SIGKILL */
+
 enum eng_job { ENG_JOB_NONE, ENG_JOB_BUILD, ENG_JOB_RUN };
 
 /* The run that is under way. Times are CLOCK_MONOTONIC in ns; 0 = none. */
@@ -77,7 +79,6 @@ struct eng_session {
 	struct eng_replay *rp;
 };
 
-uint64_t eng_now(void); /* CLOCK_MONOTONIC, ns */
 static inline struct eng_step_state *session_state(struct eng_session *s)
 {
 	return &s->state[s->step];

@@ -5,8 +5,6 @@
 #include <errno.h>
 #include <string.h>
 
-#define PATIENCE 1000000000ull /* ns from an order to stop to SIGKILL */
-
 static int order(struct eng_session *s, struct rs_control msg)
 {
 	if (!s->live.exp || s->live.job != ENG_JOB_RUN)
@@ -44,7 +42,7 @@ int eng_session_stop(struct eng_session *s)
 		eng_experiment_kill(l->exp);
 		return 0;
 	}
-	l->kill_at = eng_now() + PATIENCE;
+	l->kill_at = eng_now() + SESSION_PATIENCE;
 	int rc = order(s, (struct rs_control){ .op = RS_CONTROL_STOP });
 
 	if (rc == -EAGAIN) { /* it does not listen */

@@ -13,7 +13,6 @@
 #define MS 1000000ull
 #define TIMEOUT_DEFAULT (10000 * MS)
 #define RUN_MIN (200 * MS)        /* a run gets at least this, however long the build took */
-#define PATIENCE (1000 * MS)      /* from an order to stop to SIGKILL */
 #define COUNTERS_EVERY (50 * MS)
 #define EVENTS_A_PUMP 4096u       /* then the screen gets its turn */
 /* A run that says more than evidence can hold is stopped while what is still on its way fits in:
@@ -222,7 +221,7 @@ static int start_run(struct eng_session *s, struct rs_err *err)
 		.control_fd = -1,
 	};
 	/* The monitor's own watchdog comes first: it can say where the guest was. */
-	l->deadline = now + left + PATIENCE;
+	l->deadline = now + left + SESSION_PATIENCE;
 	session_state(s)->evidence.ran = true;
 	return start_job(s, ENG_JOB_RUN, err);
 }
