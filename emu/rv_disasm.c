@@ -183,7 +183,7 @@ const char *rv_disasm(const struct rv_insn *i, uint64_t pc, enum rv_style style,
 		return buf;
 	*buf = 0;
 	if (i->id >= RV_COUNT) {
-		put(&t, i->len == 2 ? ".2byte\t0x%04x" : ".4byte\t0x%08x", i->bits);
+		put(&t, i->len == 2 ? ".2byte\t0x%x" : ".4byte\t0x%x", i->bits);
 		return buf;
 	}
 	if (style == RV_STYLE_EXACT || !find_alias(i, &name, &operands)) {
