@@ -38,6 +38,7 @@ static void test_grid_wide(void **state)
 	row_is(&g, 0, " x權環");
 	tui_put(a, 4, 0, TUI_S_TEXT, "y");
 	row_is(&g, 0, " x權y");
+	assert_int_equal(tui_grid_at(&g, 5, 0)->width, 1); /* no half is left over */
 	/* cut by columns, never in the middle of a character */
 	tui_grid_clear(&g);
 	assert_int_equal(tui_put_max(a, 0, 0, 5, TUI_S_TEXT, "特權環"), 5);

@@ -112,7 +112,7 @@ static bool shows(struct rig *r, const char *text)
 /* Waits at most 10 s for the text; then says what is there instead. */
 static void expect(struct rig *r, const char *text)
 {
-	for (double end = pty_now_ms() + 10000; pty_now_ms() < end;) {
+	for (double end = pty_now_ms() + 20000; pty_now_ms() < end;) {
 		settle(r, 30);
 		if (shows(r, text))
 			return;
@@ -172,7 +172,7 @@ static void test_tour(void **state)
 	type(&r, "q");
 	expect(&r, "/302");
 	type(&r, "qq");
-	int status = pty_lab_wait(&r.lab, 5000);
+	int status = pty_lab_wait(&r.lab, 20000);
 	assert_true(status != -1 && WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
 	restored(&r);
@@ -206,7 +206,7 @@ static void test_resize(void **state)
 	resize(&r, 200, 60);
 	expect(&r, "Registers");
 	type(&r, "\003"); /* Ctrl-C leaves */
-	assert_int_equal(pty_lab_wait(&r.lab, 5000), 0);
+	assert_int_equal(pty_lab_wait(&r.lab, 20000), 0);
 	restored(&r);
 	rig_close(&r);
 }
@@ -217,7 +217,7 @@ static void ends_by(int signo)
 	rig_open(&r, 80, 24, NULL, (const char *const[]){ "lab", "202", NULL });
 	expect(&r, "Crossing the rings");
 	kill(r.lab.pid, signo);
-	int status = pty_lab_wait(&r.lab, 5000);
+	int status = pty_lab_wait(&r.lab, 20000);
 	assert_true(status != -1 && WIFSIGNALED(status));
 	assert_int_equal(WTERMSIG(status), signo);
 	restored(&r);
@@ -241,7 +241,7 @@ static void test_signal_twice(void **state)
 	expect(&r, "Lessons");
 	kill(r.lab.pid, SIGTERM);
 	kill(r.lab.pid, SIGTERM);
-	int status = pty_lab_wait(&r.lab, 5000);
+	int status = pty_lab_wait(&r.lab, 20000);
 	assert_true(status != -1 && WIFSIGNALED(status));
 	restored(&r);
 	rig_close(&r);
@@ -266,7 +266,7 @@ static void test_suspend(void **state)
 	settle(&r, 100);
 	assert_true(r.alt);
 	type(&r, "q");
-	assert_int_equal(pty_lab_wait(&r.lab, 5000), 0);
+	assert_int_equal(pty_lab_wait(&r.lab, 20000), 0);
 	restored(&r);
 	rig_close(&r);
 }
@@ -286,7 +286,7 @@ static void test_editor(void **state)
 	assert_true(r.alt);
 	type(&r, "q");
 	type(&r, "q");
-	assert_int_equal(pty_lab_wait(&r.lab, 5000), 0);
+	assert_int_equal(pty_lab_wait(&r.lab, 20000), 0);
 	restored(&r);
 	rig_close(&r);
 }
@@ -337,7 +337,7 @@ static void test_no_cursor(void **state)
 	(void)state;
 	rig_open(&r, 80, 24, (const char *const[]){ "TERM=no-such-terminal", NULL }, NULL);
 	settle(&r, 300);
-	int status = pty_lab_wait(&r.lab, 5000);
+	int status = pty_lab_wait(&r.lab, 20000);
 	assert_true(status != -1 && WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 2);
 	settle(&r, 100);
