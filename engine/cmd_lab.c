@@ -63,8 +63,7 @@ static int tell(struct eng_cli *c)
 			return ENG_EXIT_USAGE;
 		}
 	}
-	eng_cli_note(c, N_("ringside: no terminal here, so lesson %s is told as text, with its own "
-			   "solution\n"), l->folder);
+	eng_cli_note(c, N_("ringside: no terminal here, so lesson %s is told as text\n"), l->folder);
 	rc = eng_play(c, l, &o);
 	eng_lesson_free(named);
 	eng_catalog_release(&cat);

@@ -82,6 +82,7 @@ const struct eng_cmd eng_cmd_run = {
 static int record(struct eng_cli *c)
 {
 	struct eng_play_opts o = {
+		.hints = eng_cli_flag(c, "hints"),
 		.solution = eng_cli_flag(c, "solution"),
 		.workspace = eng_cli_opt(c, "workspace"),
 		.engine = eng_cli_opt(c, "engine"),
@@ -100,6 +101,7 @@ static int record(struct eng_cli *c)
 }
 
 static const struct eng_opt record_opts[] = {
+	{ 0, "hints", NULL, N_("show all hints of a failed check, not the first alone"), 0, NULL },
 	{ 0, "solution", NULL, N_("play a copy of the lesson's own solution"), 0, NULL },
 	{ 'w', "workspace", N_("DIR"), N_("the files to run, not those in the data directory"),
 	  ENG_ARG_DIR, NULL },
@@ -165,7 +167,7 @@ static int replay(struct eng_cli *c)
 		return eng_cli_usage(c, N_("--format goes with --grade"));
 	if (!plain && !json && c->in_tty && c->out_tty && c->ui->replay)
 		return c->ui->replay(c->arg[0], speed, c->lang);
-	return eng_play_recording(c, c->arg[0], text ? speed : 0, json);
+	return eng_play_recording(c, c->arg[0], text ? speed : 0, json, eng_cli_flag(c, "hints"));
 }
 
 static const struct eng_opt replay_opts[] = {
@@ -174,6 +176,7 @@ static const struct eng_opt replay_opts[] = {
 	{ 'g', "grade", NULL, N_("evaluate the lesson's checks on the recording"), 0, NULL },
 	{ 'f', "format", N_("FORMAT"), N_("with --grade: how to say it"), ENG_ARG_CHOICE,
 	  eng_grade_format_names },
+	{ 0, "hints", NULL, N_("show all hints of a failed check, not the first alone"), 0, NULL },
 	{ 0, "speed", N_("FACTOR"), N_("2 is twice as fast; 0 does not wait at all"), ENG_ARG_TEXT, NULL },
 	{ 0, NULL, NULL, NULL, 0, NULL },
 };

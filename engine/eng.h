@@ -360,6 +360,8 @@ unsigned eng_session_step(const struct eng_session *s);
 int eng_session_goto(struct eng_session *s, unsigned step, struct rs_err *err);
 enum eng_phase eng_session_phase(const struct eng_session *s);
 const struct rs_err *eng_session_error(const struct eng_session *s);   /* phase FAILED */
+/* The same of any step: code 0 when its last run was evaluated, or none took place. */
+const struct rs_err *eng_session_step_error(const struct eng_session *s, unsigned step);
 /* What is wrong with the recording: it cannot be written any further (a full disk), or the one that
  * is played was cut off. NULL: all is well. */
 const struct rs_err *eng_session_record_error(const struct eng_session *s);

@@ -137,13 +137,13 @@ void eng_grade_release(struct eng_grade *g)
 /* Takes the results of one step out of a session. */
 static void take_step(struct eng_grade *g, struct eng_session *s, unsigned step)
 {
-	const struct rs_err *e = eng_session_error(s);
+	const struct rs_err *e = eng_session_step_error(s, step);
 	const struct eng_evidence *ev = eng_session_evidence(s, step);
 
 	for (unsigned i = 0; i < g->checks; i++)
 		if (g->check[i].step_index == step)
 			check_update(&g->check[i], s);
-	if (e && e->code && !g->reason.code)
+	if (e->code && !g->reason.code)
 		g->reason = *e;
 	if (ev && ev->out[RS_STREAM_BUILD].len)
 		set(&g->build, ev->out[RS_STREAM_BUILD].p);

@@ -153,19 +153,24 @@ uint64_t eng_run_memory_view(const struct eng_run *run)
 	return run && run->kind->x86 ? run->vm.memory_view : 0;
 }
 
-/* The folder's name, and the number in front of it: "202-rings-syscall". */
+void eng_lesson_name(struct eng_lesson *l, const char *folder)
+{
+	unsigned long n = 0;
+	char *end = NULL;
+
+	free(l->folder);
+	l->folder = rs_xstrdup(folder);
+	if (isdigit((unsigned char)folder[0]))
+		n = strtoul(folder, &end, 10);
+	l->number = end && (*end == '-' || !*end) && n < 100000 ? (int)n : 0;
+}
+
 static void take_folder(struct eng_lesson *l)
 {
 	rs_auto_free char *real = l->dir ? realpath(l->dir, NULL) : NULL;
 	const char *name = real ? strrchr(real, '/') : NULL;
-	unsigned long n = 0;
-	char *end = NULL;
 
-	l->folder = rs_xstrdup(name ? name + 1 : "");
-	if (isdigit((unsigned char)l->folder[0]))
-		n = strtoul(l->folder, &end, 10);
-	if (end && (*end == '-' || !*end) && n < 100000)
-		l->number = (int)n;
+	eng_lesson_name(l, name ? name + 1 : "");
 }
 
 static int take_head(struct eng_loader *ld, const struct eng_node *root)

@@ -25,6 +25,8 @@ void eng_step_release(struct eng_step *s);
 /* Bilingual text, list of words. Nodes have passed the schema; n may be NULL. */
 void eng_lesson_text(const struct eng_node *n, struct eng_text *out);
 void eng_lesson_strings(const struct eng_node *n, struct eng_strings *out);
+/* The name of the lesson's folder, and the number in front of it: "202-rings-syscall". */
+void eng_lesson_name(struct eng_lesson *l, const char *folder);
 bool eng_strings_have(const struct eng_strings *s, const char *word);
 /* Do the files named in `files:` exist, does every folder of wrong/ name a check? Fills l->wrong.
  * Nothing is looked at when the lesson has no folder. */

@@ -41,8 +41,6 @@ static void heading(struct player *p)
 	if (eng_text(&l->summary, lang)[0])
 		text(p, eng_text(&l->summary, lang), 0);
 	eng_cli_out(p->c, N_("%u steps, about %u minutes, %u points.\n"), l->steps, l->minutes, l->points);
-	if (p->o->solution)
-		eng_cli_out(p->c, N_("Played with the lesson's own solution.\n"));
 }
 
 void eng_play_want(struct eng_session *s, const struct eng_step *st)
@@ -187,32 +185,51 @@ static void tell_check(struct player *p, unsigned step, unsigned index)
 }
 
 /* What a failed build or lab left to say. */
-static void tell_failure(struct player *p)
+static void tell_failure(struct player *p, unsigned step)
 {
-	const struct rs_err *e = eng_session_error(p->s);
+	const struct rs_err *e = eng_session_step_error(p->s, step);
 	rs_auto_str out = RS_STR_INIT;
 	char buf[1024];
 
-	if (eng_session_phase(p->s) != ENG_FAILED || !e || !e->code)
+	if (!e->code)
 		return;
 	eng_fill(&out, rs_err_format(e, p->c->lang, buf, sizeof(buf)), NULL, 2, WIDTH);
 	fputs(out.p, p->c->out);
+	/* a step without checks that the lab could not run is no success either */
+	p->undecided += !p->l->step[step].checks;
 }
 
-static void step_heading(struct player *p, unsigned i)
+/* A step is told in three parts; a recording is told by the same ones. */
+static void step_open(struct player *p, unsigned i)
 {
 	const struct eng_step *st = &p->l->step[i];
+	bool own = !eng_session_is_replay(p->s) && !p->o->solution;
 
 	fprintf(p->c->out, "\n%s", eng_cli_sgr(p->c, "1"));
 	eng_cli_out(p->c, N_("Step %u of %u: %s"), i + 1, p->l->steps, st->id);
 	fprintf(p->c->out, "%s\n\n", eng_cli_sgr(p->c, "0"));
 	text(p, eng_text(&st->text, p->c->lang), 0);
+	if (st->predict)
+		ask(p, st->predict);
+	if (st->task && own)
+		eng_cli_out(p->c, N_("\nTask: change %s in %s\n"), st->task->edit,
+			    eng_session_workspace(p->s));
+	else if (st->task)
+		eng_cli_out(p->c, N_("\nTask: change %s\n"), st->task->edit);
 }
 
-static void tell_results(struct player *p, unsigned i)
+static void step_begins(struct player *p)
+{
+	eng_cli_out(p->c, N_("\nWhat happens:\n"));
+	fflush(p->c->out);
+}
+
+static void step_close(struct player *p, unsigned i)
 {
 	const struct eng_step *st = &p->l->step[i];
 
+	eng_tell_finish(&p->tell);
+	tell_failure(p, i);
 	if (st->predict)
 		tell_prediction(p, i, st->predict);
 	if (st->checks)
@@ -226,28 +243,18 @@ static int play_step(struct player *p, unsigned i)
 	const struct eng_step *st = &p->l->step[i];
 	struct rs_err err = RS_ERR_INIT;
 
-	step_heading(p, i);
+	/* before the text: a prediction belongs to the step that is current */
 	if (eng_session_goto(p->s, i, &err) < 0)
 		return eng_cli_fail(p->c, ENG_EXIT_INTERNAL, &err);
-	if (st->predict)
-		ask(p, st->predict);
-	if (st->task)
-		eng_cli_out(p->c, N_("\nTask: change %s in %s\n"), st->task->edit,
-			    eng_session_workspace(p->s));
+	step_open(p, i);
 	if (st->run && (st->own_run || st->predict || st->checks)) {
-		eng_cli_out(p->c, N_("\nWhat happens:\n"));
-		fflush(p->c->out);
+		step_begins(p);
 		eng_play_want(p->s, st);
 		if (eng_session_run(p->s, false, &err) < 0)
 			return eng_cli_fail(p->c, ENG_EXIT_INTERNAL, &err);
 		eng_session_wait(p->s);
-		eng_tell_finish(&p->tell);
-		tell_failure(p);
 	}
-	tell_results(p, i);
-	/* a step without checks that the lab could not run is no success either */
-	if (!st->checks && eng_session_phase(p->s) == ENG_FAILED)
-		p->undecided++;
+	step_close(p, i);
 	return ENG_EXIT_OK;
 }
 
@@ -341,6 +348,8 @@ int eng_play(struct eng_cli *c, const struct eng_lesson *l, const struct eng_pla
 			eng_play_json_ungradable(c, l, &err);
 		return eng_cli_fail(c, ENG_EXIT_UNGRADABLE, &err);
 	}
+	if (o->solution)
+		eng_cli_note(c, N_("ringside: played with the lesson's own solution\n"));
 	if (find_workspace(l, o, &copy, &workspace, &err) < 0)
 		return eng_cli_fail(c, eng_cli_exit_of(&err), &err);
 	so = (struct eng_session_opts){
@@ -357,44 +366,74 @@ int eng_play(struct eng_cli *c, const struct eng_lesson *l, const struct eng_pla
 	return rc;
 }
 
-/* Steps of a recording begin where the recording says so. */
+/* Steps of a recording begin where the recording says so; one may come back to a step. */
 struct replay_sink {
 	struct rs_sink sink;
 	struct player *p;
+	unsigned step;    /* the open one; steps: none */
+	bool begun;
+	bool *visited;
 };
 
 static void on_replay_event(struct rs_sink *self, const struct rs_event *ev)
 {
-	struct player *p = ((struct replay_sink *)self)->p; /* sink is the first member */
+	struct replay_sink *r = (struct replay_sink *)self; /* sink is the first member */
+	struct player *p = r->p;
 
-	if (ev->kind != RS_EV_LESSON_STEP || ev->arg[0] >= p->l->steps)
-		return;
-	eng_tell_finish(&p->tell);
-	step_heading(p, (unsigned)ev->arg[0]);
-	eng_cli_out(p->c, N_("\nWhat happens:\n"));
+	if (ev->kind == RS_EV_LESSON_STEP && ev->arg[0] < p->l->steps) {
+		if (r->step < p->l->steps)
+			step_close(p, r->step);
+		r->step = (unsigned)ev->arg[0];
+		r->visited[r->step] = true;
+		r->begun = false;
+		step_open(p, r->step);
+	} else if (!r->begun && ev->kind != RS_EV_LESSON_STEP && ev->kind != RS_EV_LESSON_PREDICT &&
+		   ev->kind != RS_EV_CHECK_RESULT) {
+		r->begun = true;
+		step_begins(p);
+	}
+}
+
+/* The sum is over what the recording ended with, not over each time a step was told. */
+static void sum_up(struct player *p, const bool *visited)
+{
+	p->points = p->max = p->failed = p->undecided = p->ungradable = 0;
+	for (unsigned i = 0; i < p->l->steps; i++)
+		for (unsigned n = 0; visited[i] && n < p->l->step[i].checks; n++) {
+			rs_cleanup(eng_grade_check_release) struct eng_grade_check k;
+
+			eng_grade_check_take(&k, p->s, i, n);
+			p->max += k.check->points;
+			p->points += k.points;
+			p->failed += k.verdict == ENG_FAIL;
+			p->ungradable += k.verdict == ENG_UNGRADABLE;
+			p->undecided += k.verdict == ENG_INCONCLUSIVE;
+		}
 }
 
 static int replay_text(struct player *p)
 {
-	struct replay_sink steps = { .sink = { .event = on_replay_event }, .p = p };
+	rs_auto_free bool *visited = rs_xcalloc(p->l->steps + 1, sizeof(*visited));
+	struct replay_sink steps = { .sink = { .event = on_replay_event }, .p = p, .step = p->l->steps,
+				     .visited = visited };
 
 	eng_tell_init(&p->tell, p->c->out, p->c->lang);
 	rs_bus_attach(eng_session_bus(p->s), &steps.sink);
 	rs_bus_attach(eng_session_bus(p->s), &p->tell.sink);
 	heading(p);
 	eng_session_wait(p->s);
-	eng_tell_finish(&p->tell);
-	for (unsigned i = 0; i < p->l->steps; i++)
-		tell_results(p, i);
+	if (steps.step < p->l->steps)
+		step_close(p, steps.step);
 	rs_bus_detach(eng_session_bus(p->s), &p->tell.sink);
 	rs_bus_detach(eng_session_bus(p->s), &steps.sink);
 	eng_tell_release(&p->tell);
+	sum_up(p, visited);
 	return verdict(p);
 }
 
-int eng_play_recording(struct eng_cli *c, const char *path, double speed, bool json)
+int eng_play_recording(struct eng_cli *c, const char *path, double speed, bool json, bool hints)
 {
-	struct eng_play_opts o = { .json = json, .hints = true };
+	struct eng_play_opts o = { .json = json, .hints = hints };
 	struct player p = { .c = c, .o = &o };
 	struct rs_err err = RS_ERR_INIT;
 	int rc;

@@ -18,8 +18,8 @@ struct eng_play_opts {
 
 /* Tells the lesson on c->out and returns an exit code. */
 int eng_play(struct eng_cli *c, const struct eng_lesson *l, const struct eng_play_opts *o);
-/* Tells a recording. speed 0: as fast as it can be read. */
-int eng_play_recording(struct eng_cli *c, const char *path, double speed, bool json);
+/* Tells a recording, in the words in which the run was told. speed 0: as fast as it can be read. */
+int eng_play_recording(struct eng_cli *c, const char *path, double speed, bool json, bool hints);
 
 /* The JSON side (play_json.c): a line an object.
  *   {"type": "lesson", ...}  {"type": "step", ...}  {"type": "event", ...}  {"type": "prediction", ...}

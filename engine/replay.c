@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "engine/base/cleanup.h"
+#include "engine/lesson.h"
 #include "engine/recfile.h"
 #include "engine/recvocab.h"
 #include "engine/session.h"
@@ -186,7 +187,13 @@ static struct eng_lesson *load_lesson(struct eng_replay *r, off_t size, struct r
 	rs_auto_free char *place = rs_xasprintf("%s:lesson.yaml", r->path);
 
 	r->at += frame_size(&r->next);
-	return eng_lesson_parse((char *)r->body + name, r->next.length - name, place, NULL, err);
+	struct eng_lesson *l = eng_lesson_parse((char *)r->body + name, r->next.length - name, place, NULL,
+						err);
+
+	/* Bytes that anybody may have written; a name that is none has no number. */
+	if (l)
+		eng_lesson_name(l, eng_file_name_ok((char *)r->body) ? (char *)r->body : "");
+	return l;
 }
 
 /* Walks all frames once. Sets r->end. */

@@ -144,6 +144,11 @@ const struct rs_err *eng_session_error(const struct eng_session *s)
 	return &s->state[s->step].error;
 }
 
+const struct rs_err *eng_session_step_error(const struct eng_session *s, unsigned step)
+{
+	return &s->state[step < s->lesson->steps ? step : s->step].error;
+}
+
 const struct rs_err *eng_session_record_error(const struct eng_session *s)
 {
 	return s->rp ? eng_replay_note(s->rp) : eng_recorder_error(s->rec);

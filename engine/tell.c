@@ -1,7 +1,6 @@
 /* The words for each kind of event, and the sink that prints them. */
 #include "engine/tell.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #include "engine/base/cleanup.h"
@@ -12,7 +11,6 @@
 struct words {
 	char a[4][64];    /* arguments by their units */
 	const char *text;
-	const char *source;
 };
 
 static void add(struct rs_str *out, enum rs_lang lang, const char *fmt, ...)
@@ -67,14 +65,9 @@ static void tell_call(const struct rs_event *ev, const struct words *w, enum rs_
 		rs_str_addf(out, " %s", w->text);
 }
 
-static void tell_exit(const struct rs_event *ev, const struct words *w, enum rs_lang lang,
-		      struct rs_str *out)
+static void tell_exit(const struct words *w, enum rs_lang lang, struct rs_str *out)
 {
-	const struct rs_exit_info *x = rs_exit_info((unsigned)ev->arg[0]);
-
 	add(out, lang, N_("VM exit %s from ring %s at %s."), w->a[0], w->a[2], w->a[1]);
-	if (x)
-		rs_str_addf(out, " %s", rs_tr(lang, x->sentence));
 }
 
 static void tell_access(const struct rs_event *ev, const struct words *w, enum rs_lang lang,
@@ -185,7 +178,7 @@ bool eng_sentence(const struct rs_event *ev, enum rs_lang lang, struct rs_str *o
 		    w.a[0], w.a[2]);
 		break;
 	case RS_EV_VM_EXIT:
-		tell_exit(ev, &w, lang, out);
+		tell_exit(&w, lang, out);
 		break;
 	case RS_EV_VM_PIO:
 	case RS_EV_VM_MMIO:
@@ -247,6 +240,17 @@ static void take_output(struct eng_tell *t, const struct rs_event *ev)
 	}
 }
 
+/* What a reason for an exit means is said once a run. */
+static void explain(struct eng_tell *t, const struct rs_event *ev, struct rs_str *s)
+{
+	const struct rs_exit_info *x = rs_exit_info((unsigned)ev->arg[0]);
+
+	if (!x || ev->arg[0] >= 64 || (t->explained >> ev->arg[0]) & 1)
+		return;
+	t->explained |= 1ull << ev->arg[0];
+	add(s, t->lang, N_(" (%s)"), rs_tr(t->lang, x->sentence));
+}
+
 static void on_event(struct rs_sink *self, const struct rs_event *ev)
 {
 	struct eng_tell *t = (struct eng_tell *)self; /* sink is the first member */
@@ -265,6 +269,8 @@ static void on_event(struct rs_sink *self, const struct rs_event *ev)
 	if (!eng_sentence(ev, t->lang, &s))
 		return;
 	t->told[ev->kind]++;
+	if (ev->kind == RS_EV_VM_EXIT)
+		explain(t, ev, &s);
 	eng_add_clean(&clean, s.p, s.len);
 	fprintf(t->out, "  %s\n", clean.p);
 }
@@ -292,6 +298,7 @@ void eng_tell_finish(struct eng_tell *t)
 		}
 	memset(t->told, 0, sizeof(t->told));
 	memset(t->more, 0, sizeof(t->more));
+	t->explained = 0;
 }
 
 void eng_tell_release(struct eng_tell *t)

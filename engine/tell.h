@@ -15,6 +15,7 @@ struct eng_tell {
 	FILE *out;
 	enum rs_lang lang;
 	unsigned told[RS_KIND_COUNT], more[RS_KIND_COUNT];
+	uint64_t explained;    /* exit reasons whose meaning was told in this run, a bit each */
 	struct rs_str line[8]; /* unfinished output lines, by enum rs_stream */
 };
 void eng_tell_init(struct eng_tell *t, FILE *out, enum rs_lang lang);

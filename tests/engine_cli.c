@@ -4,6 +4,16 @@
 
 #include "tests/engine_script.h"
 
+/* How often `mark` stands in s. */
+static unsigned occurrences(const char *s, const char *mark)
+{
+	unsigned n = 0;
+
+	for (; (s = strstr(s, mark)); s++)
+		n++;
+	return n;
+}
+
 /* ---- the table ---- */
 
 static void test_rows(void **state)
@@ -250,7 +260,7 @@ static void test_run_plain(void **state)
 	assert_says(c.out, "The answer: 3.");
 	assert_says(c.out, "Check three-crossings: passed, 2 of 2 points");
 	assert_says(c.out, "5 of 5 points.");
-	assert_string_equal(c.err, "");
+	assert_string_equal(c.err, "ringside: played with the lesson's own solution\n");
 	call_free(&c);
 
 	c = call("run crossings");
@@ -328,14 +338,33 @@ static void test_record_replay(void **state)
 	struct call a, b;
 
 	(void)state;
+	/* told again in the same words; and a replay needs no KVM */
+	a = call("record crossings ~/s.rec --solution");
+	assert_int_equal(a.rc, 0);
+	script_available = -ENOENT;
+	b = call("replay ~/s.rec");
+	assert_int_equal(b.rc, 0);
+	assert_string_equal(a.out, b.out);
+	call_free(&a);
+	call_free(&b);
+	script_available = 0;
 	expect("record crossings ~/r.rec", 1, "FAILED");
-	script_available = -ENOENT; /* a replay needs no KVM */
 	a = call("replay ~/r.rec");
 	assert_int_equal(a.rc, 1);
 	assert_says(a.out, "Ring 3 to ring 0 by int");
 	assert_says(a.out, "found:    1");
 	call_free(&a);
-	script_available = 0;
+	/* a run that failed is told as such */
+	put_file("ws/guest.txt", "error\n");
+	a = call("record crossings ~/e.rec --workspace ~/ws");
+	assert_int_equal(a.rc, 3);
+	b = call("replay ~/e.rec");
+	assert_int_equal(b.rc, 3);
+	assert_says(b.out, "the engine failed on purpose");
+	assert_int_equal(occurrences(a.out, "the engine failed on purpose"),
+			 occurrences(b.out, "the engine failed on purpose"));
+	call_free(&a);
+	call_free(&b);
 	a = call("replay ~/r.rec --grade");
 	b = call("grade crossings");
 	assert_int_equal(a.rc, b.rc);
@@ -440,15 +469,6 @@ static void read_until(int fd, struct rs_str *s, const char *mark, unsigned time
 		}
 	}
 	fail_msg("\"%s\" did not come %u times:\n%s", mark, times, s->p);
-}
-
-static unsigned occurrences(const char *s, const char *mark)
-{
-	unsigned n = 0;
-
-	for (; (s = strstr(s, mark)); s++)
-		n++;
-	return n;
 }
 
 static void test_watch(void **state)

@@ -28,7 +28,10 @@ static unsigned hanging(struct vmm_ability *out, unsigned max)
 {
 	(void)out;
 	(void)max;
-	*grandchild = fork();
+	pid_t pid = fork();
+
+	if (pid > 0)
+		*grandchild = pid;
 	script_sleep(60000); /* both: the grandchild must go, too */
 	return 0;
 }

@@ -52,8 +52,8 @@ _ringside()
 		"run") opts+=" --plain -p --json -j --solution --workspace -w --engine -e --step -s --hints --record -r";;
 		"watch") opts+=" --workspace -w --engine -e --until-done";;
 		"grade") opts+=" --workspace -w --format -f --output -o --engine -e --step -s --solution";;
-		"record") opts+=" --solution --workspace -w --engine -e";;
-		"replay") opts+=" --plain -p --json -j --grade -g --format -f --speed";;
+		"record") opts+=" --hints --solution --workspace -w --engine -e";;
+		"replay") opts+=" --plain -p --json -j --grade -g --format -f --hints --speed";;
 		"lint") opts+=" --static --quiet -q";;
 		"vm run") opts+=" --engine -e --entry --memory -m --load --hole --no-tables --trace -t --input --events --timeout --exits";;
 		esac
