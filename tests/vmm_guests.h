@@ -46,6 +46,23 @@ GUEST(hello, 64, "put 'h'; put 'i'; put 10; hlt")
 GUEST(real16, 16, "mov dx, 0x3f8; mov al, 'r'; out dx, al; mov al, 10; out dx, al; hlt")
 GUEST(prot32, 32, "mov edx, 0x3f8; mov al, 'p'; out dx, al; mov al, 10; out dx, al; hlt")
 
+/* Vector 0x21 of the real-mode table at 0; the code lies at 0x1000:0. */
+GUEST(real_int, 16,
+      "xor ax, ax; mov ds, ax; mov word ptr [0x84], offset 2f - guest_real_int; mov word ptr [0x86], cs\n"
+      "int 0x21; nop; hlt\n"
+      "2: nop; iret")
+/* The same crossings in 32-bit protected mode, with 8-byte gates. LTR, because QEMU 7.2 aborts when ring 0
+ * is entered through a TSS that VMRUN loaded as busy, though it must be (APM vol. 2, 15.5.1). */
+GUEST(prot_int, 32,
+      "and byte ptr [0x102d], 0xfd; mov ax, 0x28; ltr ax\n"
+      "call 1f; 1: pop ebx\n"
+      "lea eax, [ebx + 2f - 1b]; mov [0x2400], ax; mov word ptr [0x2402], 0x08\n"
+      "mov word ptr [0x2404], 0xee00; shr eax, 16; mov [0x2406], ax\n"
+      "push 0x1b; push 0x10000; push 0x202; push 0x23; lea eax, [ebx + 3f - 1b]; push eax; iret\n"
+      "2: cmp edi, 1; je 4f; iret\n"
+      "3: xor edi, edi; int 0x80; mov edi, 1; int 0x80\n"
+      "4: mov eax, 5; out 0xf4, eax")
+
 GUEST(int80, 64,
       "gate 0x80, 2f, 3; enter3 1f\n"
       "1: int 0x80; int 0x80; mov edi, 1; int 0x80\n"

@@ -312,6 +312,34 @@ static void crossings(void **state)
 	}
 }
 
+static void crossings_of_old(void **state)
+{
+	rs_auto_str s = RS_STR_INIT;
+	struct run r;
+
+	(void)state;
+	NEED_KVM();
+	for (unsigned t = VMM_TRACE_RINGS; t <= VMM_TRACE_STEPS; t++) {
+		RUN_INIT(&r, prot_int);
+		r.d.entry = VMM_ENTRY_PROT32;
+		r.d.trace = (enum vmm_trace)t;
+		run_whole(&r);
+		assert_string_equal(rings(&r, &s), "0>3 iret; 3>0 int; 0>3 iret; 3>0 int; ");
+		assert_int_equal(r.res.code, 5);
+		run_release(&r);
+	}
+	RUN_INIT(&r, real_int);
+	r.d.entry = VMM_ENTRY_REAL16;
+	r.d.trace = VMM_TRACE_STEPS;
+	rs_channel_want(r.ch, RS_EV_CPU_STEP, true);
+	run_whole(&r);
+	assert_int_equal(r.res.outcome, RS_OUT_HALTED);
+	/* xor, mov, mov, mov, int; nop, iret; nop, hlt */
+	assert_int_equal(count(&r, RS_EV_CPU_STEP), 9);
+	assert_string_equal(nth(&r, RS_EV_CPU_STEP, 6)->text, "iret");
+	run_release(&r);
+}
+
 static void exceptions(void **state)
 {
 	rs_auto_str s = RS_STR_INIT;
@@ -789,6 +817,7 @@ int main(void)
 		cmocka_unit_test(walk_of_the_api),
 		cmocka_unit_test(other_modes),
 		cmocka_unit_test(crossings),
+		cmocka_unit_test(crossings_of_old),
 		cmocka_unit_test(exceptions),
 		cmocka_unit_test(sampled),
 		cmocka_unit_test(invisible),
