@@ -155,13 +155,18 @@ int eng_copy_work(struct eng_copy *c, const struct eng_lesson *l, const char *fo
 	return eng_copy_folder(c, folder, err);
 }
 
-int eng_copy_solution(struct eng_copy *c, const struct eng_lesson *l, struct rs_err *err)
+int eng_copy_solve(struct eng_copy *c, const struct eng_lesson *l, struct rs_err *err)
 {
 	rs_auto_free char *dir = rs_xasprintf("%s/solution", l->dir ? l->dir : "");
-	int rc;
 
 	if (!l->dir || !l->solution.n)
 		return rs_err_set(err, -ENOENT, N_("lesson %s has no solution"), l->id);
-	rc = eng_copy_starter(c, l, err);
-	return rc < 0 ? rc : eng_copy_folder(c, dir, err);
+	return eng_copy_folder(c, dir, err);
+}
+
+int eng_copy_solution(struct eng_copy *c, const struct eng_lesson *l, struct rs_err *err)
+{
+	int rc = eng_copy_starter(c, l, err);
+
+	return rc < 0 ? rc : eng_copy_solve(c, l, err);
 }

@@ -32,6 +32,8 @@ int eng_copy_work(struct eng_copy *c, const struct eng_lesson *l, const char *fo
 		  struct rs_err *err);
 /* Starter, then the lesson's `solution` files from solution/. */
 int eng_copy_solution(struct eng_copy *c, const struct eng_lesson *l, struct rs_err *err);
+/* The solution files over a workspace that holds the starter already. */
+int eng_copy_solve(struct eng_copy *c, const struct eng_lesson *l, struct rs_err *err);
 /* Removes it. */
 void eng_copy_release(struct eng_copy *c);
 

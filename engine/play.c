@@ -238,13 +238,25 @@ static void step_close(struct player *p, unsigned i)
 		tell_check(p, i, k);
 }
 
+int eng_play_arrive(struct eng_session *s, const struct eng_play_opts *o, unsigned i,
+		    struct rs_err *err)
+{
+	const struct eng_lesson *l = eng_session_lesson(s);
+	/* the scratch copy that find_workspace made; its owner is eng_play */
+	struct eng_copy copy = { .path = (char *)eng_session_workspace(s) };
+
+	if (o->solution && (l->step[i].task || l->step[i].checks) && eng_copy_solve(&copy, l, err) < 0)
+		return err->code;
+	return eng_session_goto(s, i, err);
+}
+
 static int play_step(struct player *p, unsigned i)
 {
 	const struct eng_step *st = &p->l->step[i];
 	struct rs_err err = RS_ERR_INIT;
 
 	/* before the text: a prediction belongs to the step that is current */
-	if (eng_session_goto(p->s, i, &err) < 0)
+	if (eng_play_arrive(p->s, p->o, i, &err) < 0)
 		return eng_cli_fail(p->c, ENG_EXIT_INTERNAL, &err);
 	step_open(p, i);
 	if (st->run && (st->own_run || st->predict || st->checks)) {
@@ -304,7 +316,7 @@ static int play_text(struct player *p)
 	return rc;
 }
 
-/* The folder to run in: the one that was named, a copy of the solution, or the student's own. */
+/* The folder to run in: the one that was named, a scratch copy to solve in, or the student's own. */
 static int find_workspace(const struct eng_lesson *l, const struct eng_play_opts *o,
 			  struct eng_copy *copy, char **path, struct rs_err *err)
 {
@@ -313,7 +325,7 @@ static int find_workspace(const struct eng_lesson *l, const struct eng_play_opts
 	if (o->solution) {
 		rc = eng_copy_new(copy, err);
 		if (rc == 0)
-			rc = eng_copy_solution(copy, l, err);
+			rc = eng_copy_starter(copy, l, err);
 		*path = rc < 0 ? NULL : rs_xstrdup(copy->path);
 		return rc;
 	}

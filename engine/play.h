@@ -9,7 +9,7 @@
 struct eng_play_opts {
 	bool json;
 	bool hints;            /* all hints of a failed check, not the first alone */
-	bool solution;         /* play a scratch copy of the lesson's solution */
+	bool solution;         /* play a scratch copy: the starter, and from the first task on the solution */
 	const char *workspace; /* the student's folder; NULL: the lesson's own, prepared when missing */
 	const char *engine;
 	const char *step;      /* id: this step alone; NULL: all */
@@ -28,6 +28,10 @@ int eng_play_recording(struct eng_cli *c, const char *path, double speed, bool j
 int eng_play_json(struct eng_cli *c, struct eng_session *s, const struct eng_play_opts *o);
 int eng_play_json_replay(struct eng_cli *c, struct eng_session *s);
 void eng_play_json_ungradable(struct eng_cli *c, const struct eng_lesson *l, const struct rs_err *why);
+/* Makes step i the current one; with o->solution, the solution's files are laid over the scratch
+ * copy at a step that has a task or checks. */
+int eng_play_arrive(struct eng_session *s, const struct eng_play_opts *o, unsigned i,
+		    struct rs_err *err);
 /* Asks for the kinds that come only on demand, after the panes of the step. */
 void eng_play_want(struct eng_session *s, const struct eng_step *st);
 

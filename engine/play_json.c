@@ -164,7 +164,7 @@ int eng_play_json(struct eng_cli *c, struct eng_session *s, const struct eng_pla
 
 		if (o->step && strcmp(st->id, o->step) != 0)
 			continue;
-		if (eng_session_goto(s, i, &err) < 0) {
+		if (eng_play_arrive(s, o, i, &err) < 0) {
 			error(c, &err);
 			sum.undecided++;
 			break;
