@@ -334,6 +334,7 @@ static int kvm_vcpu_new(struct vmm_machine *m, unsigned index, struct rs_err *er
 	c->fd = -1;
 	c->vm = k;
 	c->first_run = true;
+	c->regs = &c->buf[0];
 	v->engine = c;
 	v->index = index;
 	r = vmm_kvm_call(m, RS_CALL_CREATE_VCPU, RS_FD_VM, k->fd, KVM_CREATE_VCPU, index, "id=%u", index);

@@ -30,14 +30,14 @@ struct kvm_cpu {
 	bool have_thread, first_run, debug_seen;
 	/* What was fetched or written since the last KVM_RUN (have_*). What is not had stands in the
 	 * shared page, as far as `synced` says, or is fetched by ioctl. sregs stay when they are old. */
-	struct kvm_regs regs;
+	struct kvm_regs buf[2], *regs; /* regs: the one of buf that counts now */
 	struct kvm_sregs sregs;
 	bool have_regs, have_sregs;
 	uint64_t synced;
 	bool eager;              /* system registers are wanted after every exit */
 	struct vmm_cpl_memo memo;
-	/* Registers at the last entry: after a triple fault AMD-V has no others. */
-	struct kvm_regs entry_regs;
+	/* The other one of buf holds the registers of the last entry: after a triple fault AMD-V has no
+	 * others. */
 	struct vmm_cpu_state before;
 };
 
