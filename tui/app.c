@@ -359,7 +359,9 @@ void tui_app_sync(struct tui_app *a)
 	unsigned step = eng_session_step(ls->session);
 	if (step != ls->seen_step) {
 		ls->seen_step = step;
-		ls->seen_phase = eng_session_phase(ls->session);
+		/* in a replay a whole step may go by between two looks: its end is news all the same */
+		ls->seen_phase = eng_session_is_replay(ls->session) ? ENG_IDLE :
+								      eng_session_phase(ls->session);
 		ls->text_top = ls->task_top = 0;
 		ls->check = ls->choice = 0;
 		ls->count = 0;
