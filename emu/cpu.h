@@ -52,17 +52,19 @@ struct emu_cpu {
 	uint64_t res_value;     /* what was loaded, as it stands in memory (zero-extended) */
 	uint64_t fault_addr;
 	bool fault_write;
-	uint8_t rm;             /* guest's dynamic rounding mode as x86 MXCSR.RC, 0..3; 4 = nearest, ties
-				   away from zero (RISC-V rmm), which ops handle apart */
+	uint8_t rm;             /* 0..3: MXCSR.RC holds the rounding mode; 4 and above: RISC-V frm as
+				   written (rmm, or a reserved value), which ops handle apart */
 	uint32_t mxcsr;         /* guest's FP environment as MXCSR while it is not running: all exceptions
 				   masked, RC, and the six sticky flags */
 	uint32_t mxcsr_tmp, host_mxcsr;
+	uint64_t tmp;           /* of one operation in host code */
 	uint32_t exc;           /* enum emu_exc set by code that leaves */
 	uint32_t exit_request;  /* atomic; set by emu_cpu_kick */
 	uint32_t in_code;       /* atomic; 1 between entry into and exit from translated code */
 	const void *exit_site;  /* exit (struct emu_exit) through which code left, or NULL */
 	uint64_t host_sp;       /* stack pointer while translated code runs */
-	uint64_t insns;         /* guest instructions executed: exact in the interpreter */
+	uint64_t insns;         /* guest instructions executed: exact in the interpreter; with options.count */
+	uint64_t insns_told;    /* ... of which the counter knows */
 	uint64_t tls;           /* free for the front end or the Linux layer */
 	uint64_t spill[EMU_SPILLS];
 	struct emu_world *world;
@@ -73,6 +75,7 @@ struct emu_cpu {
 	uint32_t ret_top;
 	struct emu_jump jumps[EMU_JUMPS];
 	struct emu_jump returns[EMU_RETURNS];
+	union emu_vec frame[];  /* interpreter: locals of the block */
 };
 
 /* Sticky flags between MXCSR order (IE DE ZE OE UE PE) and RISC-V fflags (NX UF OF DZ NV). */

@@ -5,7 +5,7 @@
  * Rules that every pass and back end relies on:
  *   - a local temp is written before it is read, and lives neither across a LABEL nor BR
  *     (after BRCOND, on the path that falls through, it still lives);
- *   - globals are current at every INSN mark and before every operation that may fault;
+ *   - globals are current before every operation that may fault, branch or leave;
  *     an instruction writes its destination after its last operation that may fault;
  *   - a label is used forward only; the last operation of a block has flag E, and so has every path.
  * Integer constants may stand for any operand that is read as an integer.
@@ -70,6 +70,8 @@ struct emu_op {
 	int64_t imm;
 };
 enum emu_temp_kind { EMU_TK_GLOBAL, EMU_TK_LOCAL, EMU_TK_CONST };
+/* Operands that an operation has. */
+enum { EMU_HAS_A = 1, EMU_HAS_B = 2, EMU_HAS_C = 4, EMU_HAS_D = 8, EMU_HAS_FPD = 16, EMU_HAS_FPABC = 32 };
 struct emu_temp {
 	uint8_t kind;           /* enum emu_temp_kind */
 	bool fp;
@@ -81,6 +83,7 @@ struct emu_ir {
 	unsigned ops, temps, labels, exits, insns;
 	uint64_t pc;            /* guest address of the first instruction */
 	uint16_t const_hash[64]; /* finds constants again */
+	uint8_t shape[EMU_OPCODES]; /* EMU_HAS_* of each operation */
 	bool full;              /* something did not fit: the builder drops what follows */
 };
 void emu_ir_reset(struct emu_ir *ir, uint64_t pc);

@@ -1,0 +1,79 @@
+/* Names of what stops a guest CPU, its floating-point environment, and the list of guests. */
+#include "emu/cpu.h"
+
+#include <string.h>
+#include <xmmintrin.h>
+
+#include "emu/guest.h"
+
+const char *emu_exc_name(enum emu_exc e)
+{
+	static const char *const names[EMU_EXC_COUNT] = {
+		"none", "syscall", "break", "illegal", "fence.i", "segv", "bus", "misaligned", "kick", "limit",
+	};
+
+	return (unsigned)e < EMU_EXC_COUNT ? names[e] : "?";
+}
+
+/* While a guest CPU runs (helpers), its MXCSR is in the host's register; else in cpu->mxcsr. */
+static bool running(const struct emu_cpu *cpu)
+{
+	return cpu->in_code;
+}
+
+static uint32_t get(const struct emu_cpu *cpu)
+{
+	return running(cpu) ? _mm_getcsr() : cpu->mxcsr;
+}
+
+static void set(struct emu_cpu *cpu, uint32_t v)
+{
+	cpu->mxcsr = v;
+	if (running(cpu))
+		_mm_setcsr(v);
+}
+
+unsigned emu_cpu_fflags(struct emu_cpu *cpu)
+{
+	return emu_flags_from_mxcsr(get(cpu));
+}
+
+void emu_cpu_set_fflags(struct emu_cpu *cpu, unsigned fflags)
+{
+	set(cpu, (get(cpu) & ~0x3fu) | emu_flags_to_mxcsr(fflags));
+}
+
+/* RISC-V frm <-> MXCSR.RC: rne 0, rtz 3, rdn 1, rup 2. */
+static const uint8_t rc_of_rm[8] = { 0, 3, 1, 2, 0, 0, 0, 0 };
+static const uint8_t rm_of_rc[4] = { 0, 2, 3, 1 };
+
+unsigned emu_cpu_frm(struct emu_cpu *cpu)
+{
+	return cpu->rm >= 4 ? cpu->rm : rm_of_rc[get(cpu) >> 13 & 3];
+}
+
+void emu_cpu_set_frm(struct emu_cpu *cpu, unsigned frm)
+{
+	cpu->rm = (uint8_t)((frm & 7) >= 4 ? frm & 7 : rc_of_rm[frm & 3]);
+	set(cpu, (get(cpu) & ~0x6000u) | (uint32_t)rc_of_rm[frm & 7] << 13);
+}
+
+static const struct emu_guest *const guests[] = { &emu_guest_riscv64 };
+
+const struct emu_guest *emu_guest_by_elf(unsigned machine)
+{
+	for (unsigned i = 0; i < sizeof(guests) / sizeof(guests[0]); i++) {
+		if (guests[i]->elf_machine == machine)
+			return guests[i];
+	}
+	return NULL;
+}
+
+const struct emu_guest *emu_guest_by_name(const char *name)
+{
+	for (unsigned i = 0; i < sizeof(guests) / sizeof(guests[0]); i++) {
+		if (strcmp(guests[i]->name, name) == 0)
+			return guests[i];
+	}
+	return NULL;
+}

@@ -1,0 +1,88 @@
+/* emu/: the translator: RISC-V programs for Linux run on x86-64. The one public header; the map:
+ *
+ *   emu.h       describe a program and its engine, run it, look at the stages of a block
+ *   ops.def, ir.h     the IR: operations, temps, builder    ir.c, ir_print.c
+ *   guest.h     what a guest front end fills: decode, translate, disassemble
+ *   rv_*.def, rv_*.c  RISC-V: one table of instructions drives decoder, disassembler, translator
+ *   cpu.h       the guest CPU's state, which everything shares
+ *   mem.h       guest memory: 4 GiB, rights, the one door     mem.c
+ *   xlat.c      guest code -> IR: where a block ends
+ *   passes.c    IR -> better IR; each pass can be switched off
+ *   interp.c    the IR interpreter, oracle of the back ends     fp.c  its floating point
+ *   x86.h       the x86-64 back end: x86_emit.h, x86_gen.c, x86_mem.c, x86_fp.c, x86.c, x86_signal.c
+ *   world.h     one translated process: blocks, chains, locks     cache.c
+ *   run.c       the run loop of a CPU
+ *   elf.c, linux*.c   loading a program, and the system calls it makes
+ *   emu.c       emu_run, emu_show
+ *
+ * Guest memory is one 4 GiB range of its own: a guest address is the low 32 bits of what the guest
+ * computed, so a guest cannot reach the lab's memory. A wild address with high bits set faults where it
+ * is checked for free (jumps, system calls) and wraps elsewhere.
+ */
+#ifndef EMU_EMU_H
+#define EMU_EMU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/base/channel.h"
+#include "engine/base/err.h"
+#include "engine/base/str.h"
+
+/* Plain data; the strings stay the caller's until emu_run returns. */
+struct emu_desc {
+	const char *program;          /* path of a static Linux ELF executable */
+	char *const *argv;            /* argv[0] first, NULL at the end; NULL: the program's path alone */
+	char *const *envp;            /* NULL: none */
+	const char *engine;           /* "jit", "interp", or NULL for the best one here */
+	const char *passes_off;       /* names of passes, separated by commas, or "all"; NULL = none */
+	bool no_chain, no_jump_cache, no_pin;   /* what host code leaves out */
+	bool count;                   /* host code counts instructions and runs of blocks */
+	unsigned block_insns;         /* most instructions of a block; 0 = 64 */
+	unsigned block_branches;      /* most conditional branches of a block; 0 = 6 */
+	uint64_t memory;              /* most bytes that the guest may map; 0 = 1 GiB */
+	uint64_t timeout_ns;          /* watchdog; 0 = none */
+	void (*warn)(void *arg, const struct rs_err *e); /* told once of each system call that is not
+					 supported; any thread; NULL: nobody */
+	void *warn_arg;
+	bool capture;                 /* the guest's standard output and error become events (out.data)
+					 instead of going to file descriptors 1 and 2 */
+};
+void emu_desc_init(struct emu_desc *d);
+/* 0, or -EINVAL with the field and the value in err. */
+int emu_desc_check(const struct emu_desc *d, struct rs_err *err);
+
+struct emu_result {
+	enum rs_outcome outcome;      /* exited, killed, watchdog, stopped, error */
+	int status;                   /* exited: the exit status */
+	int signal;                   /* killed: the signal, Linux number */
+	uint64_t pc;                  /* of the guest when it ended */
+	uint64_t blocks, insns_translated, insns, translator_ns, flushes;
+};
+
+/* Loads the program and runs it to its end on the calling thread; guest threads become threads of this
+ * process. Before the first guest instruction, and after all set-up, `seal` is called once (may be
+ * NULL). control_fd takes pause, step and stop (control.h); -1 = none. `em` may be NULL.
+ * Signal handlers for SIGSEGV, SIGBUS and one real-time signal become the translator's: one run at a
+ * time in a process.
+ * 0 with *res filled, also when a signal killed the guest; negative when it could not be run:
+ *   -ENOENT, -EACCES the file, -ENOEXEC not a program for a guest that we know (err says why),
+ *   -EINVAL bad description, -ENOSYS no such engine on this host, -ENOMEM. */
+int emu_run(const struct emu_desc *d, struct rs_emitter *em, int control_fd,
+	    int (*seal)(void *arg, struct rs_err *err), void *seal_arg, struct emu_result *res,
+	    struct rs_err *err);
+
+/* Stages of a block. */
+enum emu_stage { EMU_STAGE_GUEST, EMU_STAGE_IR, EMU_STAGE_OPT, EMU_STAGE_HOST, EMU_STAGES };
+const char *emu_stage_name(enum emu_stage s);  /* "guest", "ir", "opt", "host" */
+int emu_stage_by_name(const char *name);       /* -ENOENT */
+/* Host code as text: the caller brings the disassembler of its host (emu/ has none). Appends one
+ * instruction's text to `out`; returns its length in bytes, 0 when it cannot be decoded. */
+typedef unsigned emu_host_text(const uint8_t *code, unsigned avail, uint64_t address, struct rs_str *out);
+/* The block at `at` (a symbol, a hexadecimal address, or NULL for the entry point) of the description's
+ * program, as text, one line an instruction or operation. `host` may be NULL: bytes in hexadecimal.
+ * Errors as emu_run; -ESRCH: no such symbol; -EFAULT: no code there. */
+int emu_show(const struct emu_desc *d, const char *at, enum emu_stage stage, emu_host_text *host,
+	     struct rs_str *out, struct rs_err *err);
+
+#endif

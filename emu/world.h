@@ -1,0 +1,128 @@
+/* Private to emu/: one translated process: guest memory, translated blocks, guest CPUs.
+ *
+ * Locks: `lock` guards blocks, chains, code memory, pages and the list of CPUs. Code runs without it.
+ * Code memory is thrown away as a whole, and only while no CPU is in code (emu_exclusive).
+ */
+#ifndef EMU_WORLD_H
+#define EMU_WORLD_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "emu/guest.h"
+#include "emu/mem.h"
+#include "engine/base/channel.h"
+
+/* Passes over the IR (passes.c), in the order in which they run. */
+enum emu_pass { EMU_PASS_FOLD, EMU_PASS_COPY, EMU_PASS_FUSE, EMU_PASS_LOADS, EMU_PASS_DEAD, EMU_PASSES };
+const char *emu_pass_name(enum emu_pass p);     /* "fold", "copy", ... */
+const char *emu_pass_sentence(enum emu_pass p); /* translation key */
+void emu_pass_run(struct emu_ir *ir, enum emu_pass p);
+
+struct emu_options {
+	bool interp;            /* interpret the IR instead of making host code */
+	bool no_chain;          /* every block goes back to the run loop */
+	bool no_jump_cache;     /* indirect jumps go back to the run loop */
+	bool no_pin;            /* no guest register is kept in a host register */
+	bool count;             /* host code counts instructions and runs of blocks */
+	unsigned passes_off;    /* bit of each enum emu_pass that is switched off */
+	unsigned max_insns;     /* of a block; 0 = default */
+	unsigned max_branches;  /* conditional branches in a block; 0 = default */
+	uint64_t insn_limit;    /* interpreter: EMU_EXC_LIMIT after so many; 0 = none */
+};
+
+struct emu_block;
+/* One direct exit of a block. */
+struct emu_exit {
+	struct emu_block *from, *to;  /* to: chained, else NULL */
+	struct emu_exit *next;        /* in to->incoming */
+	uint64_t pc;                  /* guest address it leads to */
+	uint32_t patch;               /* offset in code memory of the 32-bit displacement */
+	uint32_t stub;                /* offset of what it jumps to while not chained */
+};
+struct emu_iop;                       /* interp.c */
+#define EMU_BLOCK_PAGES 4u
+struct emu_block {
+	uint64_t pc;
+	struct emu_block *hash_next;
+	uint32_t code, code_size;     /* offset and length in code memory; interpreter: 0 */
+	uint16_t insns, exits, pages, maps;
+	struct emu_exit *exit;
+	struct emu_exit *incoming;    /* exits of other blocks that lead here */
+	struct { uint32_t host, guest; } *map; /* offset in the code from which an access may fault ->
+					   distance of its guest instruction from pc (signed) */
+	uint64_t runs;                /* options.count, or the interpreter */
+	uint32_t page[EMU_BLOCK_PAGES];               /* guest pages it was translated from */
+	struct emu_block *page_next[EMU_BLOCK_PAGES];
+	struct emu_iop *iop;          /* interpreter */
+	uint64_t *iconst;
+	uint16_t iconsts;
+	bool dead;
+};
+
+#define EMU_HASH 16384u
+#define EMU_BLOCK_INSNS 64u    /* most instructions of a block */
+#define EMU_BLOCKS_MAX (1u << 20)
+struct emu_x86;                       /* x86.h */
+struct emu_world {
+	const struct emu_guest *guest;
+	struct emu_options opt;
+	struct emu_mem mem;
+	struct rs_emitter *em;        /* may be NULL */
+	pthread_mutex_t lock;
+	pthread_cond_t idle;          /* a CPU left code while somebody waits */
+	atomic_uint exclusive;        /* somebody wants all CPUs out of code */
+	struct emu_cpu *cpus;
+	struct emu_block *hash[EMU_HASH];
+	struct emu_block **page;      /* by guest page: blocks translated from it; demand-zero */
+	struct emu_block **order;     /* EMU_BLOCKS_MAX; blocks by place in code memory, for the fault
+					 handler, which reads it without the lock; demand-zero */
+	unsigned blocks;
+	uint32_t next_id;             /* of CPUs */
+	struct emu_ir *ir;            /* of the block being translated */
+	struct emu_x86 *x86;
+	uint64_t translator_ns;
+	uint64_t flushes;
+};
+
+/* NULL with err. `em` may be NULL and must outlive the world. */
+struct emu_world *emu_world_new(const struct emu_guest *g, const struct emu_options *opt,
+				struct rs_emitter *em, struct rs_err *err);
+/* No CPU may be running. Frees the CPUs, too. */
+void emu_world_free(struct emu_world *w);
+
+/* -- xlat.c -- */
+/* Guest code at pc into `ir`, without passes; page[EMU_BLOCK_PAGES] gets the guest pages it came from.
+ * 0; -EFAULT: pc cannot be executed. */
+int emu_translate_raw(struct emu_world *w, uint64_t pc, struct emu_ir *ir, uint32_t *page, unsigned *pages);
+/* The passes that are switched on. */
+void emu_passes(struct emu_world *w, struct emu_ir *ir);
+
+/* -- cache.c (with w->lock held) -- */
+struct emu_block *emu_block_find(struct emu_world *w, uint64_t pc);
+/* Finds or translates. NULL: pc cannot be executed. */
+struct emu_block *emu_block_get(struct emu_world *w, struct emu_cpu *cpu, uint64_t pc);
+void emu_block_invalidate(struct emu_world *w, struct emu_block *b);
+void emu_cache_flush(struct emu_world *w, struct emu_cpu *cpu);
+void emu_cache_release(struct emu_world *w);
+/* The block whose host code holds this offset, or NULL. */
+struct emu_block *emu_block_by_code(struct emu_world *w, uint32_t offset);
+/* Throws away everything translated from [addr, addr + len). Takes the lock. */
+void emu_code_changed(void *world, uint64_t addr, uint64_t len);
+/* All other CPUs are out of code until emu_exclusive_end. The lock is held and may be let go. */
+void emu_exclusive_begin(struct emu_world *w, struct emu_cpu *self);
+void emu_exclusive_end(struct emu_world *w);
+
+/* -- run.c -- */
+/* Makes that CPU leave code; its run loop may enter again. Nothing happens when it is not in code. */
+void emu_cpu_nudge(struct emu_cpu *cpu);
+
+/* -- interp.c -- */
+void emu_interp_prepare(struct emu_world *w, struct emu_block *b, const struct emu_ir *ir);
+void emu_interp_release(struct emu_block *b);
+/* Runs the block; sets cpu->pc, and cpu->exc when it left for the run loop. */
+void emu_interp_run(struct emu_cpu *cpu, struct emu_block *b);
+/* The value of a pure integer operation (EMU_OP_MOV ... EMU_OP_MAXU). */
+uint64_t emu_eval(unsigned op, unsigned aux, uint64_t a, uint64_t b, uint64_t c);
+
+#endif

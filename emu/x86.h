@@ -1,0 +1,42 @@
+/* Private to emu/: the x86-64 back end.
+ *
+ *   x86_emit.h  instruction encodings         x86_gen.c  one IR block -> host code
+ *   x86_mem.c   loads, stores, atomics        x86_fp.c   floating point
+ *   x86.c       code memory (W^X: two mappings), entry and exit, chaining
+ *   x86_signal.c  faults and kicks in host code
+ *
+ * Registers in translated code: rbp = &cpu->r[16]; rsp = the host's stack; gs:0 = guest address 0;
+ * rax, rcx, rdx and xmm0..xmm3 hold temps for a while; all others hold guest registers all the time.
+ */
+#ifndef EMU_X86_H
+#define EMU_X86_H
+
+#include "emu/world.h"
+
+#define EMU_PINS 11
+#define EMU_FPINS 12
+struct emu_x86 {
+	uint8_t *rw, *rx;       /* the same memory, writable and executable */
+	uint32_t size, used, start; /* bytes; blocks begin at `start` */
+	uint32_t enter, leave, leave_exit, leave_fault, consts; /* offsets */
+	int8_t pin[EMU_GLOBALS];        /* host register of a global, or -1: GPR for integers, xmm for FP */
+	uint16_t pinned[EMU_PINS], pinned_fp[EMU_FPINS]; /* global in each host register, or EMU_NOTEMP */
+	struct gen *gen;                /* of the block being made */
+};
+
+/* 0; -ENOSYS on another host; -ENOMEM. */
+int emu_x86_init(struct emu_world *w, struct rs_err *err);
+void emu_x86_release(struct emu_world *w);
+/* Host code for w->ir; fills code, exits and map of the block. 0, or -ENOSPC: flush and try again. */
+int emu_x86_gen(struct emu_world *w, struct emu_ir *ir, struct emu_block *b);
+void emu_x86_reset(struct emu_world *w);        /* after a flush */
+/* Sends the exit to `to`, or back to the run loop (NULL). Safe while other CPUs run there. */
+void emu_x86_patch(struct emu_world *w, struct emu_exit *exit, const struct emu_block *to);
+/* Runs host code until it leaves; cpu->pc (through cpu->exit_site when that is set) and cpu->exc. */
+void emu_x86_enter(struct emu_cpu *cpu, const struct emu_block *b);
+/* Faults and kicks of this process become those of the guest. Installs handlers; the signal of kicks
+ * is EMU_KICK_SIGNAL. 0 or -errno. */
+int emu_x86_signals(struct rs_err *err);
+#define EMU_KICK_SIGNAL (SIGRTMAX - 1)
+
+#endif

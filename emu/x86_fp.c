@@ -1,0 +1,325 @@
+/* Floating point as AVX code: three operands, the guest's rounding and sticky flags in MXCSR. */
+#include "emu/fp.h"
+#include "emu/x86_gen.h"
+
+#define VMOVAPS 0x28
+
+/* pp of scalar operations: F3 single, F2 double. */
+static unsigned pp_of(unsigned w)
+{
+	return w == EMU_W32 ? 2 : 3;
+}
+
+static void arith(struct gen *g, const struct emu_op *op, unsigned code)
+{
+	int a = gen_fuse(g, op->a), b = op->op == EMU_OP_FSQRT ? a : gen_fuse(g, op->b), d = gen_fdef(g, op->d, 0);
+
+	as_vrr(&g->as, pp_of(op->aux), 1, false, code, d, a, b);
+	gen_fset(g, op->d, d);
+}
+
+/* d = +-(a * b) +- c; the 231 and 213 forms overwrite one source. */
+static void fma_op(struct gen *g, const struct emu_op *op)
+{
+	static const uint8_t code[4] = { 0xa9, 0xab, 0xad, 0xaf }; /* 213: madd, msub, nmadd, nmsub */
+	int a = gen_fuse(g, op->a), b = gen_fuse(g, op->b), c = gen_fuse(g, op->c);
+	int d = gen_fdef(g, op->d, (BIT(b) | BIT(c)) & ~BIT(a));
+
+	/* when a == c or a == b as registers, the copy in d serves for a alone */
+	if (d != a)
+		as_vrr(&g->as, 0, 1, false, VMOVAPS, d, 0, a);
+	as_vrr(&g->as, 1, 2, op->aux == EMU_W64, code[op->op - EMU_OP_FMADD], d, b, c);
+	gen_fset(g, op->d, d);
+}
+
+static void ucomis(struct gen *g, unsigned w, unsigned code, int a, int b)
+{
+	as_vrr(&g->as, w == EMU_W32 ? 0 : 1, 1, false, code, a, 0, b);
+}
+
+static void compare(struct gen *g, const struct emu_op *op)
+{
+	int a = gen_fuse(g, op->a), b = gen_fuse(g, op->b), d;
+
+	if (op->op != EMU_OP_FEQ) {
+		/* b above a: carry clear, also when unordered gives carry */
+		ucomis(g, op->aux, 0x2f, b, a);
+		d = gen_scratch(g);
+		as_setcc(&g->as, op->op == EMU_OP_FLT ? CC_A : CC_AE, d);
+	} else {
+		int t;
+
+		ucomis(g, op->aux, 0x2e, a, b);
+		d = gen_scratch(g);
+		t = gen_scratch(g);
+		as_setcc(&g->as, CC_E, d);
+		as_setcc(&g->as, CC_NP, t);
+		as_rr(&g->as, false, 0x22, d, t); /* and d8, t8: both are al, cl or dl */
+	}
+	as_movzx8(&g->as, d, d);
+	gen_set(g, op->d, d);
+}
+
+/* d = helper(a, b) when both are numbers that hardware orders otherwise than RISC-V, else v(min|max). */
+static uint64_t min32(uint64_t a, uint64_t b) { return emu_fp_minmax(a, b, EMU_W32, false); }
+static uint64_t max32(uint64_t a, uint64_t b) { return emu_fp_minmax(a, b, EMU_W32, true); }
+static uint64_t min64(uint64_t a, uint64_t b) { return emu_fp_minmax(a, b, EMU_W64, false); }
+static uint64_t max64(uint64_t a, uint64_t b) { return emu_fp_minmax(a, b, EMU_W64, true); }
+
+static void minmax(struct gen *g, const struct emu_op *op)
+{
+	bool max = op->op == EMU_OP_FMAX;
+	int a, b, d;
+	struct cold *c;
+
+	gen_spill_all(g);
+	a = gen_fuse(g, op->a);
+	b = gen_fuse(g, op->b);
+	d = gen_fscratch(g);
+	c = gen_cold(g, COLD_HELPER2);
+	/* vmin and vmax themselves would raise "invalid" for quiet NaNs */
+	ucomis(g, op->aux, 0x2e, a, b);
+	c->from[0] = as_jcc(&g->as, CC_E); /* equal (two zeros differ), or unordered */
+	as_vrr(&g->as, pp_of(op->aux), 1, false, max ? 0x5f : 0x5d, d, a, b);
+	c->back = g->as.p;
+	c->fn = (uintptr_t)(op->aux == EMU_W32 ? (max ? max32 : min32) : (max ? max64 : min64));
+	c->a = (uint8_t)a;
+	c->b = (uint8_t)b;
+	c->to = (uint8_t)d;
+	c->fp_to = true;
+	gen_spill_all(g); /* the helper may change every scratch register */
+	gen_fset(g, op->d, d);
+}
+
+static void sign(struct gen *g, const struct emu_op *op)
+{
+	uint8_t *mask = gen_konst(g, op->aux == EMU_W32 ? X86_SIGN32 : X86_SIGN64);
+	int a = gen_fuse(g, op->a), b, d, t;
+
+	if (op->a == op->b) { /* fmv, fneg, fabs */
+		d = gen_fdef(g, op->d, 0);
+		if (op->op == EMU_OP_FSGNJ) {
+			if (d != a)
+				as_vrr(&g->as, 0, 1, false, VMOVAPS, d, 0, a);
+		} else if (op->op == EMU_OP_FSGNJN) {
+			as_vrip(&g->as, 0, 0x57, d, a, mask); /* vxorps */
+		} else {
+			t = gen_fscratch(g);
+			as_vrip(&g->as, 0, VMOVAPS, t, 0, mask);
+			as_vrr(&g->as, 0, 1, false, 0x55, d, t, a); /* vandnps */
+		}
+		gen_fset(g, op->d, d);
+		return;
+	}
+	b = gen_fuse(g, op->b);
+	t = gen_fscratch(g);
+	if (op->op == EMU_OP_FSGNJX) {
+		as_vrip(&g->as, 0, 0x54, t, b, mask);
+		d = gen_fdef(g, op->d, 0);
+		as_vrr(&g->as, 0, 1, false, 0x57, d, t, a);
+	} else {
+		int m = gen_fscratch(g);
+
+		as_vrip(&g->as, 0, VMOVAPS, m, 0, mask);
+		if (op->op == EMU_OP_FSGNJ)
+			as_vrr(&g->as, 0, 1, false, 0x54, t, m, b);     /* sign of b */
+		else
+			as_vrr(&g->as, 0, 1, false, 0x55, t, b, m);     /* ~b & mask */
+		as_vrr(&g->as, 0, 1, false, 0x55, m, m, a);             /* magnitude of a */
+		as_vrr(&g->as, 0, 1, false, 0x56, t, t, m);
+		d = t;
+	}
+	gen_fset(g, op->d, d);
+}
+
+/* An integer result by a C function of one FP number. */
+#define FTOI(aux) static uint64_t ftoi_##aux(uint64_t a) { return emu_fp_ftoi(a, aux); }
+FTOI(0) FTOI(1) FTOI(2) FTOI(3) FTOI(4) FTOI(5) FTOI(6) FTOI(7)
+FTOI(8) FTOI(9) FTOI(10) FTOI(11) FTOI(12) FTOI(13) FTOI(14) FTOI(15)
+typedef uint64_t one(uint64_t a);
+static one *const ftoi[16] = { ftoi_0, ftoi_1, ftoi_2, ftoi_3, ftoi_4, ftoi_5, ftoi_6, ftoi_7,
+			       ftoi_8, ftoi_9, ftoi_10, ftoi_11, ftoi_12, ftoi_13, ftoi_14, ftoi_15 };
+static uint64_t class32(uint64_t a) { return emu_fp_class(a, EMU_W32); }
+static uint64_t class64(uint64_t a) { return emu_fp_class(a, EMU_W64); }
+static uint64_t itof32(uint64_t a) { return emu_fp_itof(a, EMU_CV_I64 | EMU_CV_U); }
+static uint64_t itof64(uint64_t a) { return emu_fp_itof(a, EMU_CV_I64 | EMU_CV_U | EMU_CV_W64); }
+
+/* rax = fn(bits of xmm a), at once */
+static void call_f(struct gen *g, one *fn, int a)
+{
+	as_vrr(&g->as, 1, 1, true, 0x7e, a, 0, RAX); /* vmovq rax, a */
+	emu_x86_pins(g->x, &g->as, true, false);
+	as_mov_rr(&g->as, RDI, RAX);
+	gen_call(g, (const void *)(uintptr_t)fn);
+}
+
+static void ftoi_op(struct gen *g, const struct emu_op *op)
+{
+	bool wide = op->aux & EMU_CV_I64;
+	int a, d;
+	struct cold *c;
+
+	gen_spill_all(g);
+	a = gen_fuse(g, op->a);
+	gen_take(g, RAX);
+	if (op->aux & EMU_CV_U) { /* an attempt in hardware could raise flags that it must not */
+		gen_spill_all(g);
+		call_f(g, ftoi[op->aux & 15], a);
+		gen_set(g, op->d, RAX);
+		return;
+	}
+	d = RAX;
+	as_vrr(&g->as, pp_of(op->aux & EMU_CV_W64 ? EMU_W64 : EMU_W32), 1, wide, op->aux & EMU_CV_TRUNC ? 0x2c : 0x2d, d, 0, a);
+	/* "integer indefinite" is 1 followed by zeros: the one number that overflows when 1 is taken off */
+	as_alu_ri(&g->as, wide, ALU_CMP, d, 1);
+	c = gen_cold(g, COLD_HELPER1);
+	c->from[0] = as_jcc(&g->as, CC_O);
+	c->back = g->as.p;
+	c->fn = (uintptr_t)ftoi[op->aux & 15];
+	c->a = (uint8_t)a;
+	c->to = (uint8_t)d;
+	gen_spill_all(g);
+	if (!wide)
+		as_rr(&g->as, true, 0x63, d, d);
+	gen_set(g, op->d, d);
+}
+
+static void itof(struct gen *g, const struct emu_op *op)
+{
+	bool w64 = op->aux & EMU_CV_W64, wide = op->aux & EMU_CV_I64;
+	int a, d, t;
+
+	if ((op->aux & EMU_CV_U) && wide) {
+		gen_spill_all(g);
+		a = gen_use(g, op->a);
+		as_mov_rr(&g->as, RAX, a);
+		gen_spill_all(g);
+		emu_x86_pins(g->x, &g->as, true, false);
+		as_mov_rr(&g->as, RDI, RAX);
+		gen_call(g, (const void *)(uintptr_t)(w64 ? itof64 : itof32));
+		d = gen_fdef(g, op->d, 0);
+		as_vrr(&g->as, 1, 1, true, 0x6e, d, 0, RAX);
+		gen_fset(g, op->d, d);
+		return;
+	}
+	a = gen_use(g, op->a);
+	if (op->aux & EMU_CV_U) {
+		t = gen_scratch(g);
+		as_rr(&g->as, false, 0x8b, t, a);
+		a = t;
+		wide = true;
+	}
+	d = gen_fdef(g, op->d, 0);
+	as_vrr(&g->as, 0, 1, false, 0x57, d, d, d); /* no dependence on what was there */
+	as_vrr(&g->as, w64 ? 3 : 2, 1, wide, 0x2a, d, d, a);
+	gen_fset(g, op->d, d);
+}
+
+static void canon(struct gen *g, const struct emu_op *op)
+{
+	int a = gen_fuse(g, op->a), d = gen_fdef(g, op->d, 0);
+	struct cold *c = gen_cold(g, COLD_NAN);
+
+	if (d != a)
+		as_vrr(&g->as, 0, 1, false, VMOVAPS, d, 0, a);
+	ucomis(g, op->aux, 0x2e, d, d);
+	c->from[0] = as_jcc(&g->as, CC_P);
+	c->back = g->as.p;
+	c->w = op->aux;
+	c->to = (uint8_t)d;
+	gen_fset(g, op->d, d);
+}
+
+static void unbox(struct gen *g, const struct emu_op *op)
+{
+	int a = gen_fuse(g, op->a), d = gen_fdef(g, op->d, 0), t = gen_scratch(g);
+	struct cold *c = gen_cold(g, COLD_UNBOX);
+
+	if (d != a)
+		as_vrr(&g->as, 0, 1, false, VMOVAPS, d, 0, a);
+	as_vrr(&g->as, 1, 3, false, 0x16, d, 0, t); /* vpextrd t, d, 1 */
+	as8(&g->as, 1);
+	as_alu_ri(&g->as, false, ALU_CMP, t, -1);
+	c->from[0] = as_jcc(&g->as, CC_NE);
+	c->back = g->as.p;
+	c->to = (uint8_t)d;
+	gen_fset(g, op->d, d);
+}
+
+static void rounding(struct gen *g, const struct emu_op *op)
+{
+	static const uint8_t rc[4] = { 0, 3, 1, 2 };
+	int t = gen_scratch(g), u;
+
+	as_rm(&g->as, false, 0x0fae, 3, RBP, CPU_OFF(mxcsr_tmp)); /* stmxcsr */
+	as_rm(&g->as, false, 0x8b, t, RBP, CPU_OFF(mxcsr_tmp));
+	as_alu_ri(&g->as, false, ALU_AND, t, ~0x6000);
+	if (op->aux == EMU_RDYN) { /* the guest's own mode stands in cpu->mxcsr */
+		u = gen_scratch(g);
+		as_rm(&g->as, false, 0x8b, u, RBP, CPU_OFF(mxcsr));
+		as_alu_ri(&g->as, false, ALU_AND, u, 0x6000);
+		as_alu_rr(&g->as, false, ALU_OR, t, u);
+	} else if (rc[op->aux & 3]) {
+		as_alu_ri(&g->as, false, ALU_OR, t, rc[op->aux & 3] << 13);
+	}
+	as_rm(&g->as, false, 0x89, t, RBP, CPU_OFF(mxcsr_tmp));
+	as_rm(&g->as, false, 0x0fae, 2, RBP, CPU_OFF(mxcsr_tmp)); /* ldmxcsr */
+}
+
+bool gen_fp(struct gen *g, const struct emu_op *op)
+{
+	int a, d;
+
+	switch (op->op) {
+	case EMU_OP_FMOV:
+		gen_fset(g, op->d, gen_fuse(g, op->a));
+		return true;
+	case EMU_OP_MOVIF:
+		a = gen_use(g, op->a);
+		d = gen_fdef(g, op->d, 0);
+		as_vrr(&g->as, 1, 1, true, 0x6e, d, 0, a);
+		gen_fset(g, op->d, d);
+		return true;
+	case EMU_OP_MOVFI:
+		a = gen_fuse(g, op->a);
+		d = gen_def(g, op->d, 0);
+		as_vrr(&g->as, 1, 1, true, 0x7e, a, 0, d);
+		gen_set(g, op->d, d);
+		return true;
+	case EMU_OP_FADD: arith(g, op, 0x58); return true;
+	case EMU_OP_FSUB: arith(g, op, 0x5c); return true;
+	case EMU_OP_FMUL: arith(g, op, 0x59); return true;
+	case EMU_OP_FDIV: arith(g, op, 0x5e); return true;
+	case EMU_OP_FSQRT: arith(g, op, 0x51); return true;
+	case EMU_OP_FMADD: case EMU_OP_FMSUB: case EMU_OP_FNMSUB: case EMU_OP_FNMADD: fma_op(g, op); return true;
+	case EMU_OP_FMIN: case EMU_OP_FMAX: minmax(g, op); return true;
+	case EMU_OP_FSGNJ: case EMU_OP_FSGNJN: case EMU_OP_FSGNJX: sign(g, op); return true;
+	case EMU_OP_FEQ: case EMU_OP_FLT: case EMU_OP_FLE: compare(g, op); return true;
+	case EMU_OP_FCLASS:
+		gen_spill_all(g);
+		a = gen_fuse(g, op->a);
+		gen_spill_all(g);
+		call_f(g, op->aux == EMU_W32 ? class32 : class64, a);
+		gen_set(g, op->d, RAX);
+		return true;
+	case EMU_OP_FTOI: ftoi_op(g, op); return true;
+	case EMU_OP_ITOF: itof(g, op); return true;
+	case EMU_OP_FTOF:
+		a = gen_fuse(g, op->a);
+		d = gen_fdef(g, op->d, 0);
+		as_vrr(&g->as, op->aux == EMU_W32 ? 3 : 2, 1, false, 0x5a, d, a, a);
+		gen_fset(g, op->d, d);
+		return true;
+	case EMU_OP_FCANON: canon(g, op); return true;
+	case EMU_OP_FBOX:
+		a = gen_fuse(g, op->a);
+		d = gen_fdef(g, op->d, 0);
+		as_vrip(&g->as, 0, 0x56, d, a, gen_konst(g, X86_BOX)); /* vorps */
+		gen_fset(g, op->d, d);
+		return true;
+	case EMU_OP_FUNBOX: unbox(g, op); return true;
+	case EMU_OP_FRM: rounding(g, op); return true;
+	default:
+		return false;
+	}
+}

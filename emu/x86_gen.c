@@ -1,0 +1,365 @@
+/* One block of IR into x86-64 code: the walk over the operations, exits, helpers, cold code. */
+#include "emu/x86_gen.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#define BLOCK_ROOM (192u << 10) /* more than the largest block can take */
+
+static uint8_t *to_rw(const struct gen *g, uint32_t offset)
+{
+	return g->x->rw + offset;
+}
+
+/* -- before the walk -- */
+
+/* Last use of each local, and labels that are only an exit. */
+static void survey(struct gen *g)
+{
+	const struct emu_ir *ir = g->ir;
+	uint8_t uses[256] = { 0 };
+
+	memset(g->label_exit, -1, sizeof(g->label_exit));
+	for (unsigned i = 0; i < ir->ops; i++) {
+		const struct emu_op *op = &ir->op[i];
+		unsigned s = ir->shape[op->op];
+
+		if ((s & EMU_HAS_D) && op->d != EMU_NOTEMP)
+			g->last[op->d] = (uint16_t)i; /* a result that nobody reads dies at once */
+		if ((s & EMU_HAS_A) && op->a != EMU_NOTEMP)
+			g->last[op->a] = (uint16_t)i;
+		if ((s & EMU_HAS_B) && op->b != EMU_NOTEMP)
+			g->last[op->b] = (uint16_t)i;
+		if ((s & EMU_HAS_C) && op->c != EMU_NOTEMP)
+			g->last[op->c] = (uint16_t)i;
+		if (op->op == EMU_OP_BRCOND || op->op == EMU_OP_BR)
+			uses[op->imm]++;
+		if (op->op == EMU_OP_LABEL && uses[op->imm] == 1 && i + 1 < ir->ops && i > 0 &&
+		    ir->op[i + 1].op == EMU_OP_GOTO && !g->w->opt.count &&
+		    (emu_op_info(ir->op[i - 1].op)->flags & EMU_OPF_E))
+			g->label_exit[op->imm] = ir->op[i + 1].aux;
+	}
+}
+
+/* -- exits -- */
+
+/* The displacement that comes next must not cross a cache line: it is patched while others run it. */
+static void pad_for(struct gen *g, unsigned opcode_bytes)
+{
+	static const uint8_t nop[4][3] = { { 0 }, { 0x90 }, { 0x66, 0x90 }, { 0x0f, 0x1f, 0x00 } };
+	unsigned at = (unsigned)(uintptr_t)(g->as.p + opcode_bytes) % 64, n = at > 60 ? 64 - at : 0;
+
+	for (unsigned i = 0; i < n; i++)
+		as8(&g->as, nop[n][i]);
+}
+
+static void exit_at(struct gen *g, unsigned number, const uint8_t *displacement)
+{
+	struct emu_exit *e = &g->b->exit[number];
+
+	e->patch = (uint32_t)(displacement - g->x->rw);
+}
+
+static void emit_goto(struct gen *g, const struct emu_op *op)
+{
+	g->b->exit[op->aux].pc = (uint64_t)op->imm;
+	if (g->w->opt.count)
+		as_alu_mi(&g->as, true, ALU_ADD, RBP, CPU_OFF(insns), (int32_t)g->insn);
+	pad_for(g, 1);
+	exit_at(g, op->aux, as_jmp(&g->as));
+}
+
+static void emit_brcond(struct gen *g, const struct emu_op *op)
+{
+	unsigned cc = gen_compare(g, op->aux, op->a, op->b);
+
+	if (g->label_exit[op->imm] >= 0) {
+		pad_for(g, 2);
+		exit_at(g, (unsigned)g->label_exit[op->imm], as_jcc(&g->as, cc));
+	} else {
+		uint8_t *at = as_jcc(&g->as, cc);
+		uint32_t prev = g->label_from[op->imm] ? (uint32_t)(at - g->label_from[op->imm]) : 0;
+
+		memcpy(at, &prev, 4); /* a list through the displacements, back from the newest */
+		g->label_from[op->imm] = at;
+	}
+}
+
+static void emit_br(struct gen *g, const struct emu_op *op)
+{
+	uint8_t *at = as_jmp(&g->as);
+	uint32_t prev = g->label_from[op->imm] ? (uint32_t)(at - g->label_from[op->imm]) : 0;
+
+	memcpy(at, &prev, 4);
+	g->label_from[op->imm] = at;
+	gen_forget(g);
+}
+
+static void emit_label(struct gen *g, const struct emu_op *op)
+{
+	uint8_t *at = g->label_from[op->imm];
+
+	while (at) {
+		uint32_t prev;
+
+		memcpy(&prev, at, 4);
+		as_patch(at, g->as.p);
+		at = prev ? at - prev : NULL;
+	}
+	gen_forget(g);
+}
+
+static void emit_leave(struct gen *g)
+{
+	as_patch(as_jmp(&g->as), to_rw(g, g->x->leave));
+}
+
+/* Indirect jump: the CPU's cache of (guest address -> code) is looked at right here. */
+static void emit_goto_reg(struct gen *g, const struct emu_op *op)
+{
+	int reg = gen_use(g, op->a);
+	uint8_t *miss = NULL;
+
+	if (g->w->opt.count)
+		as_alu_mi(&g->as, true, ALU_ADD, RBP, CPU_OFF(insns), (int32_t)g->insn);
+	if (!g->w->opt.no_jump_cache) {
+		int t;
+
+		if (reg < SCRATCH)
+			g->busy |= BIT(reg);
+		t = gen_scratch(g);
+		/* entry = (pc >> 1) % EMU_JUMPS, 16 bytes each */
+		as_rex(&g->as, false, t, reg, 0, false); /* lea t32, [reg * 8] */
+		as8(&g->as, 0x8d);
+		as8(&g->as, 0x04u | (unsigned)(t & 7) << 3);
+		as8(&g->as, 0xc5u | (unsigned)(reg & 7) << 3);
+		as32(&g->as, 0);
+		as_alu_ri(&g->as, false, ALU_AND, t, (EMU_JUMPS - 1) << 4);
+		/* cmp reg, [rbp + t + jumps] */
+		as_rex(&g->as, true, reg, t, RBP, false);
+		as8(&g->as, 0x3b);
+		as8(&g->as, 0x84u | (unsigned)(reg & 7) << 3);
+		as8(&g->as, (unsigned)(t & 7) << 3 | RBP);
+		as32(&g->as, (uint32_t)CPU_OFF(jumps));
+		miss = as_jcc8(&g->as, CC_NE);
+		/* jmp [rbp + t + jumps + 8] */
+		as_rex(&g->as, false, 4, t, RBP, false);
+		as8(&g->as, 0xff);
+		as8(&g->as, 0x84u | 4u << 3);
+		as8(&g->as, (unsigned)(t & 7) << 3 | RBP);
+		as32(&g->as, (uint32_t)CPU_OFF(jumps) + 8);
+		as_here(&g->as, miss);
+	}
+	as_store(&g->as, reg, RBP, CPU_OFF(pc));
+	emit_leave(g);
+}
+
+static void store_pc(struct gen *g, uint64_t pc)
+{
+	as_mov_ri(&g->as, RAX, (int64_t)pc);
+	as_store(&g->as, RAX, RBP, CPU_OFF(pc));
+}
+
+static void store_exc(struct gen *g, unsigned exc)
+{
+	as_rm(&g->as, false, 0xc7, 0, RBP, CPU_OFF(exc));
+	as32(&g->as, exc);
+}
+
+static void emit_exc(struct gen *g, const struct emu_op *op)
+{
+	if (g->w->opt.count)
+		as_alu_mi(&g->as, true, ALU_ADD, RBP, CPU_OFF(insns), (int32_t)g->insn);
+	store_exc(g, op->aux);
+	store_pc(g, (uint64_t)op->imm);
+	emit_leave(g);
+}
+
+/* -- helpers -- */
+
+void gen_call(struct gen *g, const void *fn)
+{
+	as_mov_ri(&g->as, RAX, (int64_t)(uintptr_t)fn);
+	as8(&g->as, 0xff); /* call rax */
+	as8(&g->as, 0xd0);
+	/* the result must survive: pins load into other registers */
+	emu_x86_pins(g->x, &g->as, false, false);
+}
+
+static void emit_call(struct gen *g, const struct emu_op *op)
+{
+	int a, b;
+
+	gen_spill_all(g);
+	a = gen_use(g, op->a);
+	if (a != RAX) {
+		gen_take(g, RAX);
+		as_mov_rr(&g->as, RAX, a);
+	}
+	b = gen_use(g, op->b);
+	as_mov_rr(&g->as, RDX, b);
+	gen_spill_all(g);
+	emu_x86_pins(g->x, &g->as, true, false);
+	as_mov_rr(&g->as, RSI, RAX);
+	as_lea(&g->as, true, RDI, RBP, -CPU_BIAS);
+	gen_call(g, (const void *)(uintptr_t)op->imm);
+	g->busy |= BIT(RAX);
+	gen_set(g, op->d, RAX);
+}
+
+/* -- cold code -- */
+
+static void emit_cold(struct gen *g, const struct cold *c)
+{
+	struct as *a = &g->as;
+
+	for (unsigned i = 0; i < 2; i++) {
+		if (c->from[i])
+			as_patch(c->from[i], a->p);
+	}
+	switch (c->kind) {
+	case COLD_NAN: case COLD_UNBOX:
+		as_vrip(a, 0, 0x28, c->to, 0,
+			gen_konst(g, c->kind == COLD_UNBOX || c->w == EMU_W32 ? X86_NAN32 : X86_NAN64));
+		break;
+	case COLD_MISALIGNED:
+		as_rr(a, false, 0x8b, RCX, c->a);
+		as_store(a, RCX, RBP, CPU_OFF(fault_addr));
+		as_rm(a, false, 0xc6, 0, RBP, CPU_OFF(fault_write));
+		as8(a, c->w);
+		store_exc(g, EMU_EXC_MISALIGNED);
+		store_pc(g, c->pc);
+		emit_leave(g);
+		return;
+	default:
+		as_vrr(a, 1, 1, true, 0x7e, c->a, 0, RAX);
+		if (c->kind == COLD_HELPER2)
+			as_vrr(a, 1, 1, true, 0x7e, c->b, 0, RDX);
+		emu_x86_pins(g->x, a, true, false);
+		as_mov_rr(a, RDI, RAX);
+		as_mov_rr(a, RSI, RDX);
+		gen_call(g, (const void *)(uintptr_t)c->fn);
+		if (c->fp_to)
+			as_vrr(a, 1, 1, true, 0x6e, c->to, 0, RAX);
+		else
+			as_mov_rr(a, c->to, RAX);
+		break;
+	}
+	as_patch(as_jmp(a), c->back);
+}
+
+static void emit_stubs(struct gen *g)
+{
+	for (unsigned i = 0; i < g->b->exits; i++) {
+		struct emu_exit *e = &g->b->exit[i];
+
+		e->from = g->b;
+		e->stub = (uint32_t)(g->as.p - g->x->rw);
+		if (!e->patch)
+			continue; /* a pass removed it */
+		as_mov_ri(&g->as, RAX, (int64_t)(uintptr_t)e);
+		as_patch(as_jmp(&g->as), to_rw(g, g->x->leave_exit));
+		as_patch(to_rw(g, e->patch), to_rw(g, e->stub));
+	}
+}
+
+/* -- the walk -- */
+
+static void one(struct gen *g, const struct emu_op *op)
+{
+	switch (op->op) {
+	case EMU_OP_INSN:
+		g->pc = (uint64_t)op->imm;
+		g->insn++;
+		g->mapped = false;
+		break;
+	case EMU_OP_CALL: emit_call(g, op); break;
+	case EMU_OP_BRCOND: emit_brcond(g, op); break;
+	case EMU_OP_BR: emit_br(g, op); break;
+	case EMU_OP_LABEL: emit_label(g, op); break;
+	case EMU_OP_GOTO: emit_goto(g, op); break;
+	case EMU_OP_GOTO_REG: emit_goto_reg(g, op); break;
+	case EMU_OP_EXC: emit_exc(g, op); break;
+	default:
+		if (!gen_int(g, op) && !gen_memory(g, op) && !gen_fp(g, op))
+			g->failed = true;
+		break;
+	}
+}
+
+static void walk(struct gen *g)
+{
+	for (unsigned i = 0; i < g->ir->ops && !g->failed; i++) {
+		const struct emu_op *op = &g->ir->op[i];
+
+		g->op = op;
+		g->at = i;
+		if (op->op == EMU_OP_LABEL && g->label_exit[op->imm] >= 0) {
+			/* its jump goes to the exit itself */
+			g->b->exit[g->ir->op[i + 1].aux].pc = (uint64_t)g->ir->op[i + 1].imm;
+			i++;
+			continue;
+		}
+		one(g, op);
+		gen_done(g);
+	}
+	for (unsigned i = 0; i < g->colds; i++)
+		emit_cold(g, &g->cold[i]);
+	emit_stubs(g);
+}
+
+static void keep_map(struct gen *g)
+{
+	struct emu_block *b = g->b;
+
+	b->maps = (uint16_t)g->maps;
+	b->map = rs_xcalloc(g->maps + 1, sizeof(b->map[0]));
+	for (unsigned i = 0; i < g->maps; i++) {
+		b->map[i].host = g->map[i].host - b->code;
+		b->map[i].guest = g->map[i].guest;
+	}
+}
+
+int emu_x86_gen(struct emu_world *w, struct emu_ir *ir, struct emu_block *b)
+{
+	struct emu_x86 *x = w->x86;
+	struct gen *g = x->gen;
+
+	if (x->size - x->used < BLOCK_ROOM)
+		return -ENOSPC;
+	if (!g)
+		g = x->gen = rs_xmalloc(sizeof(*g));
+	memset(g, 0, offsetof(struct gen, last));
+	g->spills = 0;
+	g->turn = g->fturn = g->busy = g->fbusy = g->colds = g->maps = 0;
+	g->failed = false;
+	memset(g->reg, -1, ir->temps);
+	memset(g->spill, -1, ir->temps);
+	memset(g->hold, 0xff, sizeof(g->hold));
+	memset(g->fhold, 0xff, sizeof(g->fhold));
+	memset(g->label_from, 0, sizeof(g->label_from[0]) * (ir->labels < 256 ? ir->labels : 256));
+	g->as = (struct as){ x->rw + ((x->used + 15u) & ~15u), x->rw + x->size, false };
+	g->w = w;
+	g->x = x;
+	g->ir = ir;
+	g->b = b;
+	g->pc = ir->pc;
+	b->code = (uint32_t)(g->as.p - x->rw);
+	b->exits = (uint16_t)ir->exits;
+	b->exit = rs_xcalloc(ir->exits + 1, sizeof(*b->exit));
+	survey(g);
+	if (w->opt.count) {
+		as_mov_ri(&g->as, RAX, (int64_t)(uintptr_t)&b->runs);
+		as_alu_mi(&g->as, true, ALU_ADD, RAX, 0, 1);
+	}
+	walk(g);
+	if (g->failed || g->as.full) {
+		free(b->exit);
+		b->exit = NULL;
+		return -E2BIG;
+	}
+	b->code_size = (uint32_t)(g->as.p - x->rw) - b->code;
+	x->used = b->code + b->code_size;
+	keep_map(g);
+	return 0;
+}

@@ -1,0 +1,116 @@
+/* Private to the x86-64 back end: one block in the making.
+ *
+ * Guest registers that are pinned stand in their host register all the time. The others live in struct
+ * emu_cpu: a result is stored at once (so that a fault finds it), and the scratch register in which it was
+ * made goes on holding a clean copy. Local temps live in scratch registers, or in cpu->spill when those
+ * run out.
+ */
+#ifndef EMU_X86_GEN_H
+#define EMU_X86_GEN_H
+
+#include <stddef.h>
+
+#include "emu/x86.h"
+#include "emu/x86_emit.h"
+
+#define CPU_BIAS ((int32_t)offsetof(struct emu_cpu, r[16]))
+#define CPU_OFF(field) ((int32_t)offsetof(struct emu_cpu, field) - CPU_BIAS)
+
+enum emu_x86_const { X86_NAN64, X86_NAN32, X86_BOX, X86_SIGN64, X86_SIGN32, X86_CONSTS };
+
+/* Displacement from rbp of a global; its place in memory. */
+static inline int32_t emu_x86_global(uint16_t g)
+{
+	return g < 32 ? 8 * (g - 16) : g < 64 ? CPU_OFF(v) + 16 * (g - 32) : CPU_OFF(x) + 8 * (g - 64);
+}
+static inline uint64_t *emu_x86_slot(struct emu_cpu *cpu, uint16_t g)
+{
+	return (uint64_t *)(void *)((char *)cpu + CPU_BIAS + emu_x86_global(g));
+}
+/* Stores (or loads) pinned registers: all, or only those that a C function may change. */
+void emu_x86_pins(const struct emu_x86 *x, struct as *a, bool store, bool all);
+extern _Thread_local struct emu_cpu *emu_x86_current; /* the CPU that this thread runs */
+
+#define SCRATCH 3          /* rax, rcx, rdx */
+#define FSCRATCH 4         /* xmm0..xmm3 */
+#define BIT(n) (1u << (n))
+
+/* Code that is rarely run stands after the block. */
+enum cold_kind { COLD_NAN, COLD_HELPER1, COLD_HELPER2, COLD_UNBOX, COLD_MISALIGNED };
+struct cold {
+	uint8_t kind, w, to, a, b;  /* registers; w: width */
+	bool fp_to;                 /* the result goes to an xmm register */
+	unsigned aux;
+	uint64_t fn, pc;
+	uint8_t *from[2];           /* displacements of the jumps that lead here */
+	uint8_t *back;
+};
+#define COLDS 192
+
+struct gen {
+	struct as as;
+	struct emu_world *w;
+	struct emu_x86 *x;
+	struct emu_ir *ir;
+	struct emu_block *b;
+	const struct emu_op *op;    /* being translated */
+	unsigned at;                /* its index */
+	uint64_t pc;                /* of the guest instruction */
+	unsigned insn;              /* how many began */
+	bool mapped;                /* the side table knows this instruction */
+	uint16_t last[EMU_TEMPS_MAX];   /* index of the last operation that reads a local */
+	int8_t reg[EMU_TEMPS_MAX];      /* scratch register of a local, or -1 */
+	int8_t spill[EMU_TEMPS_MAX];    /* slot in cpu->spill, or -1 */
+	uint16_t hold[SCRATCH], fhold[FSCRATCH]; /* temp or global in the register, or EMU_NOTEMP */
+	unsigned busy, fbusy;           /* registers in use by the operation being translated */
+	unsigned turn, fturn;
+	uint64_t spills;                /* slots in use */
+	uint8_t *label_from[256];       /* jumps to a label that is not there yet: chained through their
+					   displacements */
+	int16_t label_exit[256];        /* the label's code is only this exit: jump straight there, or -1 */
+	struct cold cold[COLDS];
+	unsigned colds;
+	struct { uint32_t host, guest; } map[EMU_OPS_MAX];
+	unsigned maps;
+	bool failed;
+};
+
+/* -- registers (x86_regs.c) -- */
+/* Host register with the value of integer temp `t`, marked busy. */
+int gen_use(struct gen *g, uint16_t t);
+/* A free scratch register, marked busy; gen_take: exactly this one. */
+int gen_scratch(struct gen *g);
+void gen_take(struct gen *g, int reg);
+/* Where the result of the operation should be made: the pinned register, or a scratch one. `avoid` is a
+ * mask of pinned registers that must keep their value until the result is complete. */
+int gen_def(struct gen *g, uint16_t d, unsigned avoid);
+/* The value of `d` is in `reg` now. */
+void gen_set(struct gen *g, uint16_t d, int reg);
+int gen_fuse(struct gen *g, uint16_t t);
+int gen_fscratch(struct gen *g);
+int gen_fdef(struct gen *g, uint16_t d, unsigned avoid);
+void gen_fset(struct gen *g, uint16_t d, int reg);
+/* After an operation: registers of temps that were read for the last time become free. */
+void gen_done(struct gen *g);
+/* A temp's register and slot become free. */
+void gen_drop(struct gen *g, uint16_t t);
+/* At a label: nothing is held. */
+void gen_forget(struct gen *g);
+/* Before a call: locals that live on go to memory. */
+void gen_spill_all(struct gen *g);
+bool gen_const(const struct gen *g, uint16_t t, int64_t *v);
+/* Displacement from rbp when the temp is in memory and in no register, else false. */
+bool gen_in_memory(const struct gen *g, uint16_t t, int32_t *disp);
+uint8_t *gen_konst(const struct gen *g, enum emu_x86_const c);
+struct cold *gen_cold(struct gen *g, enum cold_kind kind);
+
+/* -- operations; false: not theirs -- */
+bool gen_int(struct gen *g, const struct emu_op *op);   /* x86_int.c */
+bool gen_memory(struct gen *g, const struct emu_op *op); /* x86_mem.c */
+bool gen_fp(struct gen *g, const struct emu_op *op);    /* x86_fp.c */
+/* Sets the flags for a compared with b; the condition code (x86_int.c). */
+unsigned gen_compare(struct gen *g, unsigned cond, uint16_t a, uint16_t b);
+/* rax = fn(args as they are in rdi, rsi, rdx), with pinned registers kept (x86_gen.c). */
+void gen_call(struct gen *g, const void *fn);
+
+#endif

@@ -1,0 +1,293 @@
+/* Guest memory as x86-64 code: gs:[r32 + disp32] with 32-bit address size, so that the effective address
+ * is the low 32 bits of the sum and gs adds where the guest's memory begins.
+ */
+#include "emu/x86_gen.h"
+
+/* The instruction at hand may fault: the side table must know it. */
+static void note(struct gen *g)
+{
+	if (g->mapped)
+		return;
+	g->mapped = true;
+	g->map[g->maps].host = (uint32_t)(g->as.p - g->x->rw);
+	g->map[g->maps++].guest = (uint32_t)(g->pc - g->b->pc);
+}
+
+struct address {
+	int base;               /* register, or -1 */
+	int32_t disp;
+};
+
+static struct address address_of(struct gen *g, uint16_t a, int64_t imm)
+{
+	struct address m = { -1, (int32_t)imm };
+	int64_t v;
+
+	if (gen_const(g, a, &v))
+		m.disp = (int32_t)(v + imm);
+	else
+		m.base = gen_use(g, a);
+	return m;
+}
+
+static void prefixes(struct gen *g)
+{
+	as8(&g->as, 0x65);
+	as8(&g->as, 0x67);
+}
+
+static void modrm(struct gen *g, int reg, const struct address *m)
+{
+	if (m->base >= 0) {
+		as_modrm(&g->as, reg, m->base, m->disp);
+		return;
+	}
+	as8(&g->as, 0x04u | (unsigned)(reg & 7) << 3);
+	as8(&g->as, 0x25); /* SIB: no base, no index */
+	as32(&g->as, (uint32_t)m->disp);
+}
+
+/* [prefix] op reg, gs:[m] */
+static void access_gs(struct gen *g, unsigned prefix, bool w, unsigned op, int reg, const struct address *m, bool byte)
+{
+	note(g);
+	prefixes(g);
+	if (prefix)
+		as8(&g->as, prefix);
+	as_rex(&g->as, w, reg, 0, m->base < 0 ? 0 : m->base, byte);
+	as_op(&g->as, op);
+	modrm(g, reg, m);
+}
+
+static void vex_gs(struct gen *g, unsigned pp, unsigned op, int reg, const struct address *m)
+{
+	note(g);
+	prefixes(g);
+	as_vex(&g->as, pp, 1, false, reg, 0, 0, m->base < 0 ? 0 : m->base);
+	as8(&g->as, op);
+	modrm(g, reg, m);
+}
+
+/* reg = extended value at m. */
+static void load(struct gen *g, unsigned size, int reg, const struct address *m)
+{
+	switch (size) {
+	case EMU_M8: access_gs(g, 0, false, 0x0fb6, reg, m, false); break;
+	case EMU_M16: access_gs(g, 0, false, 0x0fb7, reg, m, false); break;
+	case EMU_M32: access_gs(g, 0, false, 0x8b, reg, m, false); break;
+	case EMU_M8 | EMU_MSIGN: access_gs(g, 0, true, 0x0fbe, reg, m, false); break;
+	case EMU_M16 | EMU_MSIGN: access_gs(g, 0, true, 0x0fbf, reg, m, false); break;
+	case EMU_M32 | EMU_MSIGN: access_gs(g, 0, true, 0x63, reg, m, false); break;
+	default: access_gs(g, 0, true, 0x8b, reg, m, false); break;
+	}
+}
+
+static void store(struct gen *g, const struct emu_op *op)
+{
+	struct address m = address_of(g, op->a, op->imm);
+	unsigned size = op->aux & 7;
+	int64_t v;
+	int reg;
+
+	if (gen_const(g, op->b, &v) && (size < EMU_M64 || v == (int32_t)v)) {
+		access_gs(g, size == EMU_M16 ? 0x66 : 0, size == EMU_M64, size == EMU_M8 ? 0xc6 : 0xc7, 0, &m, false);
+		if (size == EMU_M8) {
+			as8(&g->as, (uint8_t)v);
+		} else if (size == EMU_M16) {
+			as8(&g->as, (uint8_t)v);
+			as8(&g->as, (uint8_t)(v >> 8));
+		} else {
+			as32(&g->as, (uint32_t)v);
+		}
+		return;
+	}
+	reg = gen_use(g, op->b);
+	access_gs(g, size == EMU_M16 ? 0x66 : 0, size == EMU_M64, size == EMU_M8 ? 0x88 : 0x89, reg, &m,
+		  size == EMU_M8 && reg >= RSP);
+}
+
+/* Atomic accesses must be aligned. */
+static void check_aligned(struct gen *g, unsigned bytes, int reg, bool write)
+{
+	struct cold *c;
+	uint8_t *at;
+
+	as_rex(&g->as, false, 0, 0, reg, reg >= RSP);
+	as8(&g->as, 0xf6); /* test reg8, imm8 */
+	as8(&g->as, 0xc0u | (unsigned)(reg & 7));
+	as8(&g->as, bytes - 1);
+	at = as_jcc(&g->as, CC_NE);
+	c = gen_cold(g, COLD_MISALIGNED);
+	c->from[0] = at;
+	c->a = (uint8_t)reg;
+	c->w = write;
+}
+
+static void load_reserved(struct gen *g, const struct emu_op *op)
+{
+	bool wide = (op->aux & 7) == EMU_M64;
+	struct address m = { gen_use(g, op->a), 0 };
+	int v, low;
+
+	check_aligned(g, wide ? 8 : 4, m.base, false);
+	v = gen_scratch(g);
+	load(g, wide ? EMU_M64 : EMU_M32, v, &m);
+	as_store(&g->as, v, RBP, CPU_OFF(res_value));
+	low = gen_scratch(g);
+	as_rr(&g->as, false, 0x8b, low, m.base);
+	as_store(&g->as, low, RBP, CPU_OFF(res_addr));
+	if (!wide && (op->aux & EMU_MSIGN))
+		as_rr(&g->as, true, 0x63, v, v);
+	gen_set(g, op->d, v);
+}
+
+/* Address in rcx, as a register of its own; everything else is in memory or pinned. */
+static int atomic_address(struct gen *g, const struct emu_op *op, unsigned bytes)
+{
+	int base;
+
+	gen_spill_all(g);
+	base = gen_use(g, op->a);
+	if (base < SCRATCH && base != RCX) {
+		as_mov_rr(&g->as, RCX, base);
+		gen_take(g, base);
+		g->busy &= ~BIT(base);
+		base = RCX;
+	}
+	gen_take(g, RCX);
+	check_aligned(g, bytes, base, true);
+	gen_take(g, RAX);
+	gen_take(g, RDX);
+	return base;
+}
+
+/* alu/mov/cmp/cmov rdx-like register with operand b, which is pinned, constant or in memory. */
+static void with_b(struct gen *g, bool w, unsigned op, int reg, uint16_t b)
+{
+	int32_t disp;
+	int64_t v;
+
+	if (b < EMU_GLOBALS && g->x->pin[b] >= 0) {
+		as_rr(&g->as, w, op, reg, g->x->pin[b]);
+	} else if (gen_const(g, b, &v)) {
+		as_rm(&g->as, w, op, reg, RBP, CPU_OFF(tmp)); /* put there by stage_b */
+	} else if (gen_in_memory(g, b, &disp)) {
+		as_rm(&g->as, w, op, reg, RBP, disp);
+	} else {
+		g->failed = true;
+	}
+}
+
+/* A constant operand goes to memory, where with_b finds it. rdx is free. */
+static void stage_b(struct gen *g, uint16_t b)
+{
+	int64_t v;
+
+	if (gen_const(g, b, &v)) {
+		as_mov_ri(&g->as, RDX, v);
+		as_store(&g->as, RDX, RBP, CPU_OFF(tmp));
+	}
+}
+
+static void store_conditional(struct gen *g, const struct emu_op *op)
+{
+	bool wide = (op->aux & 7) == EMU_M64;
+	struct address m = { atomic_address(g, op, wide ? 8 : 4), 0 };
+	uint8_t *other, *failed, *done;
+
+	stage_b(g, op->b);
+	as_rr(&g->as, false, 0x8b, RAX, m.base);
+	as_rm(&g->as, true, 0x3b, RAX, RBP, CPU_OFF(res_addr));
+	other = as_jcc8(&g->as, CC_NE);
+	as_load(&g->as, RAX, RBP, CPU_OFF(res_value));
+	with_b(g, true, 0x8b, RDX, op->b);
+	note(g);
+	as8(&g->as, 0xf0);
+	access_gs(g, 0, wide, 0x0fb1, RDX, &m, false);
+	failed = as_jcc8(&g->as, CC_NE);
+	as_mov_ri(&g->as, RAX, 0);
+	done = as_jmp8(&g->as);
+	as_here(&g->as, other);
+	as_here(&g->as, failed);
+	as_mov_ri(&g->as, RAX, 1);
+	as_here(&g->as, done);
+	as_rm(&g->as, true, 0xc7, 0, RBP, CPU_OFF(res_addr));
+	as32(&g->as, 0xffffffff);
+	gen_set(g, op->d, RAX);
+}
+
+static void amo(struct gen *g, const struct emu_op *op)
+{
+	static const uint8_t alu_of[] = { 0, 0, 0x23, 0x0b, 0x33 };                /* and or xor */
+	static const uint8_t keep_b[] = { CC_GE, CC_LE, CC_AE, CC_BE };            /* min max minu maxu */
+	bool wide = (op->aux & 7) == EMU_M64;
+	unsigned kind = op->aux >> 4;
+	struct address m = { atomic_address(g, op, wide ? 8 : 4), 0 };
+	uint8_t *again;
+
+	stage_b(g, op->b);
+	if (kind == EMU_AMO_SWAP || kind == EMU_AMO_ADD) {
+		with_b(g, true, 0x8b, RAX, op->b);
+		note(g);
+		if (kind == EMU_AMO_ADD)
+			as8(&g->as, 0xf0);
+		access_gs(g, 0, wide, kind == EMU_AMO_ADD ? 0x0fc1 : 0x87, RAX, &m, false);
+	} else {
+		load(g, wide ? EMU_M64 : EMU_M32, RAX, &m);
+		again = g->as.p;
+		as_rr(&g->as, wide, 0x8b, RDX, RAX);
+		if (kind <= EMU_AMO_XOR) {
+			with_b(g, wide, alu_of[kind], RDX, op->b);
+		} else {
+			with_b(g, wide, 0x3b, RDX, op->b);
+			with_b(g, wide, 0x0f40u | keep_b[kind - EMU_AMO_MIN], RDX, op->b);
+		}
+		as8(&g->as, 0xf0);
+		access_gs(g, 0, wide, 0x0fb1, RDX, &m, false);
+		as8(&g->as, 0x75); /* jne again */
+		as8(&g->as, (uint8_t)(again - (g->as.p + 1)));
+	}
+	if (!wide)
+		as_rr(&g->as, op->aux & EMU_MSIGN, op->aux & EMU_MSIGN ? 0x63 : 0x8b, RAX, RAX);
+	gen_set(g, op->d, RAX);
+}
+
+bool gen_memory(struct gen *g, const struct emu_op *op)
+{
+	struct address m;
+	int reg;
+
+	switch (op->op) {
+	case EMU_OP_LD:
+		m = address_of(g, op->a, op->imm);
+		if (op->d == EMU_NOTEMP)
+			reg = gen_scratch(g);
+		else
+			reg = gen_def(g, op->d, 0);
+		load(g, op->aux, reg, &m);
+		gen_set(g, op->d, reg);
+		return true;
+	case EMU_OP_ST: store(g, op); return true;
+	case EMU_OP_FLD:
+		m = address_of(g, op->a, op->imm);
+		reg = gen_fdef(g, op->d, 0);
+		/* vmovss, vmovsd, vmovups */
+		vex_gs(g, op->aux == EMU_W32 ? 2 : op->aux == EMU_W64 ? 3 : 0, 0x10, reg, &m);
+		gen_fset(g, op->d, reg);
+		return true;
+	case EMU_OP_FST:
+		m = address_of(g, op->a, op->imm);
+		reg = gen_fuse(g, op->b);
+		vex_gs(g, op->aux == EMU_W32 ? 2 : op->aux == EMU_W64 ? 3 : 0, 0x11, reg, &m);
+		return true;
+	case EMU_OP_LR: load_reserved(g, op); return true;
+	case EMU_OP_SC: store_conditional(g, op); return true;
+	case EMU_OP_AMO: amo(g, op); return true;
+	case EMU_OP_FENCE: /* lock or dword [rsp], 0: a full barrier, faster than mfence */
+		as8(&g->as, 0xf0);
+		as_alu_mi(&g->as, false, ALU_OR, RSP, 0, 0);
+		return true;
+	default:
+		return false;
+	}
+}

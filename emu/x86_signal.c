@@ -1,0 +1,134 @@
+/* Signals in host code: a fault of the guest becomes an exact guest state; a kick makes a CPU leave.
+ *
+ * While translated code runs, its thread holds no lock, so the handler of a fault may take one. A kick
+ * may come anywhere: it only cuts the chains of the block that runs now, by single stores.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <ucontext.h>
+
+#include "emu/x86.h"
+#include "emu/x86_gen.h"
+
+/* Register numbers of the instruction set -> indices of gregs. */
+static const int greg[16] = {
+	REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
+	REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15,
+};
+
+static bool in_code(const struct emu_x86 *x, uint64_t rip)
+{
+	return rip - (uint64_t)(uintptr_t)x->rx < x->size;
+}
+
+/* What pinned registers hold goes to where it is looked for outside of code. */
+static void save_pins(struct emu_cpu *cpu, const ucontext_t *uc)
+{
+	const struct emu_x86 *x = cpu->world->x86;
+
+	for (unsigned i = 0; i < EMU_PINS; i++) {
+		uint16_t g = x->pinned[i];
+
+		if (g != EMU_NOTEMP)
+			*emu_x86_slot(cpu, g) = (uint64_t)uc->uc_mcontext.gregs[greg[x->pin[g]]];
+	}
+	for (unsigned i = 0; i < EMU_FPINS; i++) {
+		if (x->pinned_fp[i] != EMU_NOTEMP)
+			memcpy(emu_x86_slot(cpu, x->pinned_fp[i]), &uc->uc_mcontext.fpregs->_xmm[4 + i], 16);
+	}
+}
+
+static void leave(struct emu_cpu *cpu, ucontext_t *uc)
+{
+	uc->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)(cpu->world->x86->rx + cpu->world->x86->leave_fault);
+	uc->uc_mcontext.gregs[REG_RSP] = (greg_t)cpu->host_sp;
+}
+
+static uint64_t guest_pc(const struct emu_block *b, uint32_t offset)
+{
+	uint64_t pc = b->pc;
+
+	offset -= b->code;
+	for (unsigned i = 0; i < b->maps && b->map[i].host <= offset; i++)
+		pc = b->pc + (uint64_t)(int64_t)(int32_t)b->map[i].guest;
+	return pc;
+}
+
+/* A fault of the guest: true when it was one, and has been dealt with. */
+static bool guest_fault(struct emu_cpu *cpu, int sig, const siginfo_t *si, ucontext_t *uc)
+{
+	struct emu_world *w = cpu->world;
+	uint64_t rip = (uint64_t)uc->uc_mcontext.gregs[REG_RIP];
+	uint64_t address = (uint64_t)(uintptr_t)si->si_addr - (uint64_t)(uintptr_t)w->mem.base;
+	bool write = uc->uc_mcontext.gregs[REG_ERR] & 2; /* page-fault error code, SDM vol. 3A, 4.7 */
+	struct emu_block *b;
+
+	if (!w->x86 || !in_code(w->x86, rip) || address >= EMU_MEM_SIZE + EMU_MEM_GUARD)
+		return false;
+	if (sig == SIGSEGV && write && address < EMU_MEM_SIZE &&
+	    (w->mem.right[address / EMU_PAGE] & (PROT_WRITE | EMU_RIGHT_CODE)) == (PROT_WRITE | EMU_RIGHT_CODE)) {
+		emu_code_changed(w, address, 1);
+		return true;
+	}
+	pthread_mutex_lock(&w->lock);
+	b = emu_block_by_code(w, (uint32_t)(rip - (uint64_t)(uintptr_t)w->x86->rx));
+	pthread_mutex_unlock(&w->lock);
+	if (!b)
+		return false;
+	/* another thread may have made the page writable again in the meantime: try once more */
+	if (sig == SIGSEGV && write && address < EMU_MEM_SIZE && (w->mem.right[address / EMU_PAGE] & PROT_WRITE) &&
+	    cpu->fault_addr != address) {
+		cpu->fault_addr = address;
+		return true;
+	}
+	save_pins(cpu, uc);
+	cpu->pc = guest_pc(b, (uint32_t)(rip - (uint64_t)(uintptr_t)w->x86->rx));
+	cpu->exc = sig == SIGBUS ? EMU_EXC_BUS : EMU_EXC_SEGV;
+	cpu->fault_addr = address;
+	cpu->fault_write = write;
+	leave(cpu, uc);
+	return true;
+}
+
+static void on_fault(int sig, siginfo_t *si, void *context)
+{
+	struct emu_cpu *cpu = emu_x86_current;
+
+	if (cpu && cpu->in_code && guest_fault(cpu, sig, si, context))
+		return;
+	signal(sig, SIG_DFL); /* a fault of the lab itself: it comes again, and ends the process */
+}
+
+static void on_kick(int sig, siginfo_t *si, void *context)
+{
+	const ucontext_t *uc = context;
+	struct emu_cpu *cpu = emu_x86_current;
+	uint64_t rip = (uint64_t)uc->uc_mcontext.gregs[REG_RIP];
+	struct emu_world *w;
+	struct emu_block *b;
+
+	(void)sig;
+	(void)si;
+	if (!cpu || !cpu->in_code || !cpu->world->x86 || !in_code(cpu->world->x86, rip))
+		return;
+	w = cpu->world;
+	memset(cpu->jumps, 0xff, sizeof(cpu->jumps));
+	b = emu_block_by_code(w, (uint32_t)(rip - (uint64_t)(uintptr_t)w->x86->rx));
+	for (unsigned i = 0; b && i < b->exits; i++)
+		emu_x86_patch(w, &b->exit[i], NULL);
+}
+
+int emu_x86_signals(struct rs_err *err)
+{
+	struct sigaction sa = { .sa_flags = SA_SIGINFO | SA_NODEFER };
+
+	sa.sa_sigaction = on_fault;
+	if (sigaction(SIGSEGV, &sa, NULL) < 0 || sigaction(SIGBUS, &sa, NULL) < 0)
+		return rs_err_errno(err, errno, N_("cannot catch the guest's faults"));
+	sa.sa_sigaction = on_kick;
+	sa.sa_flags = SA_SIGINFO | SA_RESTART;
+	if (sigaction(EMU_KICK_SIGNAL, &sa, NULL) < 0)
+		return rs_err_errno(err, errno, N_("cannot catch the translator's own signal"));
+	return 0;
+}
