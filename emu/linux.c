@@ -1,0 +1,269 @@
+/* A guest process: its start, the loop of each thread, and how it ends. */
+#include "emu/linux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- end ---- */
+
+void emu_linux_end(struct emu_linux *l, enum rs_outcome outcome, int status, int signal, uint64_t pc)
+{
+	int no = 0;
+
+	if (!atomic_compare_exchange_strong(&l->ending, &no, 1))
+		return;
+	l->outcome = outcome;
+	l->status = status;
+	l->signal = signal;
+	l->end_pc = pc;
+	atomic_store(&l->ending, 2);
+}
+
+void emu_linux_stop(struct emu_linux *l, enum rs_outcome outcome)
+{
+	emu_linux_end(l, outcome, 0, 0, 0);
+	pthread_mutex_lock(&l->lock);
+	for (struct emu_thread *t = l->threads; t; t = t->next)
+		emu_thread_wake(t);
+	pthread_mutex_unlock(&l->lock);
+}
+
+/* ---- threads ---- */
+
+void emu_thread_wake(struct emu_thread *t)
+{
+	__atomic_store_n(&t->interrupt, 1, __ATOMIC_SEQ_CST);
+	emu_cpu_kick(t->cpu);
+	if (t->tid)
+		syscall(SYS_tgkill, getpid(), t->tid, EMU_WAKE_SIGNAL);
+}
+
+struct emu_thread *emu_thread_new(struct emu_linux *l, struct emu_cpu *cpu)
+{
+	struct emu_thread *t = rs_xcalloc(1, sizeof(*t));
+
+	t->l = l;
+	t->cpu = cpu;
+	cpu->thread = t;
+	return t;
+}
+
+void emu_thread_enter(struct emu_thread *t)
+{
+	t->tid = (int)syscall(SYS_gettid);
+	emu_signals_host_thread(t);
+	pthread_mutex_lock(&t->l->lock);
+	t->next = t->l->threads;
+	t->l->threads = t;
+	pthread_mutex_unlock(&t->l->lock);
+}
+
+/* ---- the loop ---- */
+
+static void fault_event(struct emu_thread *t, int sig, uint64_t addr)
+{
+	struct emu_world *w = t->l->w;
+	char text[RS_TEXT_SIZE] = "";
+	const uint8_t *code = NULL;
+	unsigned avail = w->guest->insn_max;
+
+	if (!t->l->em)
+		return;
+	while (avail && !code) {
+		code = emu_mem_host(&w->mem, t->cpu->pc, avail, PROT_EXEC);
+		if (!code)
+			avail--;
+	}
+	if (code)
+		w->guest->disasm(code, avail, t->cpu->pc, text, sizeof(text));
+	rs_emit(t->l->em, RS_EV_EMU_FAULT, RS_SRC_EMU, t->cpu->id, (uint64_t)sig, t->cpu->pc, addr, 0, text);
+}
+
+static void fault(struct emu_thread *t, int sig, int code, uint64_t addr)
+{
+	fault_event(t, sig, addr);
+	emu_signal_fault(t, sig, code, addr);
+}
+
+static void segv(struct emu_thread *t)
+{
+	uint64_t addr = t->cpu->fault_addr;
+	bool mapped = addr < EMU_MEM_SIZE && (t->l->w->mem.right[addr / EMU_PAGE] & EMU_RIGHT_MAPPED);
+
+	fault(t, SIGSEGV, mapped ? SEGV_ACCERR : SEGV_MAPERR, addr);
+}
+
+static void system_call(struct emu_thread *t)
+{
+	const struct emu_guest *g = t->l->w->guest;
+	struct emu_cpu *cpu = t->cpu;
+	uint64_t a[6];
+	int64_t r;
+
+	for (unsigned i = 0; i < 6; i++)
+		a[i] = cpu->r[g->sys_arg[i]];
+	t->number = cpu->r[g->sys_nr];
+	t->arg0 = a[0];
+	t->keep = false;
+	r = emu_syscall_do(t, t->number, a);
+	if (!t->keep)
+		cpu->r[g->sys_ret] = (uint64_t)r;
+	if (!t->exited && !atomic_load(&t->l->ending))
+		emu_signals_deliver(t, !t->keep, r);
+}
+
+void emu_thread_loop(struct emu_thread *t)
+{
+	struct emu_cpu *cpu = t->cpu;
+
+	while (!t->exited && !atomic_load(&t->l->ending)) {
+		switch (emu_cpu_run(cpu)) {
+		case EMU_EXC_SYSCALL:
+			system_call(t);
+			break;
+		case EMU_EXC_BREAK:
+			fault(t, SIGTRAP, TRAP_BRKPT, cpu->pc);
+			break;
+		case EMU_EXC_ILLEGAL:
+			fault(t, SIGILL, ILL_ILLOPC, cpu->pc);
+			break;
+		case EMU_EXC_SEGV:
+			segv(t);
+			break;
+		case EMU_EXC_BUS:
+			fault(t, SIGBUS, BUS_ADRERR, cpu->fault_addr);
+			break;
+		case EMU_EXC_MISALIGNED:
+			fault(t, SIGBUS, BUS_ADRALN, cpu->fault_addr);
+			break;
+		case EMU_EXC_LIMIT:
+			emu_linux_stop(t->l, RS_OUT_WATCHDOG);
+			break;
+		default: /* kicked */
+			emu_signals_deliver(t, false, 0);
+		}
+	}
+}
+
+/* ---- a run ---- */
+
+static void note_lab_fds(struct emu_linux *l)
+{
+	for (int fd = 3; fd < 1024; fd++)
+		if (fcntl(fd, F_GETFD) >= 0)
+			l->lab_fds[fd / 64] |= 1ull << fd % 64;
+}
+
+bool emu_linux_is_lab_fd(const struct emu_linux *l, int fd)
+{
+	return fd >= 0 && fd < 1024 && (l->lab_fds[fd / 64] >> fd % 64 & 1);
+}
+
+struct emu_linux *emu_linux_new(struct emu_world *w, struct rs_emitter *em, bool capture, const char *path,
+				const struct emu_image *im, char *const *argv, char *const *envp,
+				struct rs_err *err)
+{
+	struct emu_linux *l = rs_xcalloc(1, sizeof(*l));
+	struct emu_cpu *cpu;
+	int64_t sp;
+	char *slash;
+
+	l->w = w;
+	l->em = em;
+	note_lab_fds(l);
+	l->captured[1] = l->captured[2] = capture && em;
+	pthread_mutex_init(&l->lock, NULL);
+	pthread_cond_init(&l->gone, NULL);
+	l->exe = realpath(path, NULL);
+	if (!l->exe)
+		l->exe = rs_xstrdup(path);
+	slash = strrchr(l->exe, '/');
+	l->name = rs_xstrdup(slash ? slash + 1 : l->exe);
+	l->trampoline = emu_frame_trampoline(l);
+	sp = l->trampoline ? emu_linux_stack(l, im, argv, envp) : -ENOMEM;
+	if (sp < 0) {
+		if (sp == -E2BIG)
+			rs_err_set(err, -E2BIG, N_("arguments and environment do not fit on the guest's stack"));
+		else
+			rs_err_set(err, -ENOMEM, N_("there is no guest memory left for the stack"));
+		emu_linux_free(l);
+		return NULL;
+	}
+	cpu = emu_cpu_new(w, NULL);
+	cpu->pc = im->entry;
+	cpu->r[w->guest->sp] = (uint64_t)sp;
+	l->threads = emu_thread_new(l, cpu);
+	if (em)
+		rs_emit(em, RS_EV_EMU_LOAD, RS_SRC_EMU, cpu->id, im->start, im->end - im->start, im->entry, 0,
+			w->guest->name);
+	return l;
+}
+
+/* Waits for the other threads; one that does not come within a second is left behind: the process is
+ * about to end anyway. */
+static void wait_for_threads(struct emu_linux *l)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += 1;
+	pthread_mutex_lock(&l->lock);
+	while (l->threads) {
+		if (atomic_load(&l->ending) == 2) {
+			for (struct emu_thread *t = l->threads; t; t = t->next)
+				emu_thread_wake(t);
+			if (pthread_cond_timedwait(&l->gone, &l->lock, &until) == ETIMEDOUT)
+				break;
+		} else {
+			pthread_cond_wait(&l->gone, &l->lock);
+		}
+	}
+	pthread_mutex_unlock(&l->lock);
+}
+
+void emu_linux_run(struct emu_linux *l, struct emu_result *res)
+{
+	struct emu_thread *t = l->threads;
+	pid_t pid = getpid();
+
+	l->threads = NULL;
+	emu_signals_init(l);
+	emu_thread_enter(t);
+	emu_thread_loop(t);
+	emu_thread_leave(t);
+	wait_for_threads(l);
+	if (getpid() != pid) { /* a child of the guest's fork ends here, as its parent expects */
+		if (l->outcome == RS_OUT_KILLED) {
+			signal(l->signal, SIG_DFL);
+			raise(l->signal);
+		}
+		_exit(l->status);
+	}
+	res->outcome = l->outcome;
+	res->status = l->status;
+	res->signal = l->signal;
+	res->pc = l->end_pc;
+	if (l->em)
+		rs_emit(l->em, RS_EV_EMU_END, RS_SRC_EMU, 0, res->outcome, (uint64_t)res->status,
+			(uint64_t)res->signal, res->pc, NULL);
+}
+
+void emu_linux_free(struct emu_linux *l)
+{
+	if (!l)
+		return;
+	/* The CPUs belong to the world. A thread that was left behind still uses the rest. */
+	if (!l->threads) {
+		free(l->exe);
+		free(l->name);
+		pthread_cond_destroy(&l->gone);
+		pthread_mutex_destroy(&l->lock);
+		free(l);
+	}
+}

@@ -1,0 +1,183 @@
+/* Linux for a guest program: one process of the guest, its threads, and the system calls they make.
+ * Private to emu/.
+ *
+ *   load.c            an ELF file into guest memory (static, or static-PIE)
+ *   linux.c           the process: start, the loop of a thread, how it ends
+ *   linux_stack.c     argv, environment and auxv on the first stack
+ *   linux_calls.def   the system calls: number, name, handler     linux_calls.c  the table
+ *   linux_file.c      files and directories     linux_stat.c  what their records look like
+ *   linux_mem.c       brk, mmap and their family
+ *   linux_time.c, linux_misc.c      clocks and timers; identity, limits, random bytes
+ *   linux_signal.c    dispositions, delivery    linux_frame.c  the frame on the guest's stack
+ *   linux_thread.c    clone, futex, exit        linux_safe.c   calls that a signal can end
+ *   linux_exec.c      execve, in this process
+ *
+ * Where numbers and records are the host's own (errno, open flags, iovec, timespec, termios, most
+ * structures) they are passed through; the host is x86-64 Linux. A handler returns its result or a
+ * negative errno.
+ */
+#ifndef EMU_LINUX_H
+#define EMU_LINUX_H
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+#include "emu/emu.h"
+#include "emu/world.h"
+
+#define EMU_SIGNALS 64
+#define EMU_SIGSET(sig) (1ull << ((sig) - 1))
+/* Ends a blocking system call of a thread that must look at something. */
+#define EMU_WAKE_SIGNAL (SIGRTMAX - 2)
+
+struct emu_sigaction {
+	uint64_t handler, flags, mask;  /* as rt_sigaction(2) of the guest lays them out */
+};
+
+struct emu_siginfo {
+	int32_t signo, code;
+	int32_t pid, uid;               /* of the sender, or: */
+	uint64_t addr;                  /* of a fault */
+	uint64_t value;                 /* status of a child, or what sigqueue sent */
+};
+
+struct emu_linux {
+	struct emu_world *w;
+	struct rs_emitter *em;          /* may be NULL */
+	pthread_mutex_t lock;           /* memory map, dispositions, list of threads */
+	pthread_cond_t gone;            /* a thread left the list */
+	struct emu_thread *threads;
+	struct emu_sigaction action[EMU_SIGNALS + 1];
+	atomic_ullong pending;          /* signals for any thread */
+	struct emu_siginfo info[EMU_SIGNALS + 1];
+	uint64_t host_handled;          /* signals for which the host's handler is ours */
+	uint64_t trampoline;            /* guest address of the code that calls rt_sigreturn */
+	char *exe;                      /* absolute path of the program */
+	char *name;                     /* its last part: comm */
+	atomic_int ending;              /* the process ends: set once */
+	int status, signal;             /* how */
+	uint64_t end_pc;
+	enum rs_outcome outcome;
+	uint64_t lab_fds[16];           /* bits: descriptors of the lab, open before the guest began */
+	void (*warn)(void *arg, const struct rs_err *e); /* may be NULL; any thread */
+	void *warn_arg;
+	_Atomic uint8_t warned[512];    /* system calls that were warned of */
+	bool captured[3];               /* writes to this descriptor (1, 2) become events */
+	uint64_t out_offset[3];
+};
+
+struct emu_thread {
+	struct emu_linux *l;
+	struct emu_cpu *cpu;
+	struct emu_thread *next;
+	int tid;                        /* the host's */
+	uint32_t interrupt;             /* atomic: a blocking call must not start */
+	uint64_t mask;                  /* blocked signals */
+	uint64_t saved_mask;            /* to be restored after sigsuspend and the like */
+	bool restore_mask;
+	atomic_ullong pending;
+	struct emu_siginfo info[EMU_SIGNALS + 1];
+	uint64_t alt_sp, alt_size;      /* sigaltstack; size 0: none */
+	uint64_t clear_tid, robust;     /* guest addresses, 0 = none */
+	uint64_t arg0;                  /* first argument of the system call, which its result replaces */
+	uint64_t number;                /* of the system call */
+	bool keep;                      /* the call changed the registers itself (rt_sigreturn, execve) */
+	bool exited;                    /* this thread alone is done */
+};
+
+/* What load.c put into memory. */
+struct emu_image {
+	uint64_t bias;                  /* added to the file's addresses (static-PIE), else 0 */
+	uint64_t start, end;            /* [lowest, end of the highest segment) */
+	uint64_t entry, phdr, phnum;    /* phdr: guest address, 0 when not loaded */
+};
+/* Is this an ELF program for this guest? Everything is checked before the first byte is copied.
+ * `name` is for error messages: one sentence each. 0, -ENOEXEC, -ENOMEM. */
+int emu_load_bytes(struct emu_world *w, const void *data, size_t size, const char *name,
+		   struct emu_image *out, struct rs_err *err);
+/* The front end that the ELF header asks for. NULL: err says what the file is. */
+const struct emu_guest *emu_load_guest(const void *data, size_t size, const char *name, struct rs_err *err);
+#define EMU_FILE_MAX (512ull << 20) /* the largest program file */
+/* Address of a symbol of the file's symbol table (bias not added). False: there is none. */
+bool emu_load_symbol(const void *data, size_t size, const char *symbol, uint64_t *addr);
+
+/* Stack of the first thread: top of guest memory, as large as Linux lets it grow. */
+#define EMU_STACK_SIZE (8ull << 20)
+/* Maps it and writes argv, environment and auxv. Returns the stack pointer, or a negative errno. */
+int64_t emu_linux_stack(struct emu_linux *l, const struct emu_image *im, char *const *argv,
+			char *const *envp);
+
+/* Runs a loaded program on the calling thread. argv and envp as emu_desc has them. */
+struct emu_linux *emu_linux_new(struct emu_world *w, struct rs_emitter *em, bool capture, const char *path,
+				const struct emu_image *im, char *const *argv, char *const *envp,
+				struct rs_err *err);
+void emu_linux_run(struct emu_linux *l, struct emu_result *res);
+void emu_linux_free(struct emu_linux *l);
+/* Any thread: ends the guest soon, with this outcome (stopped, watchdog). */
+void emu_linux_stop(struct emu_linux *l, enum rs_outcome outcome);
+
+/* ---- inside ---- */
+
+void emu_thread_loop(struct emu_thread *t);
+struct emu_thread *emu_thread_new(struct emu_linux *l, struct emu_cpu *cpu);  /* lock held; not in the list */
+void emu_thread_enter(struct emu_thread *t);    /* on its own host thread: tid, list, host signals */
+void emu_thread_leave(struct emu_thread *t);    /* clear_tid, robust list, out of the list, frees */
+void emu_thread_wake(struct emu_thread *t);
+bool emu_linux_is_lab_fd(const struct emu_linux *l, int fd);
+/* The whole process ends; the first call decides. */
+void emu_linux_end(struct emu_linux *l, enum rs_outcome outcome, int status, int signal, uint64_t pc);
+
+typedef int64_t emu_syscall_fn(struct emu_thread *t, const uint64_t a[6]);
+struct emu_syscall {
+	uint16_t number;
+	const char *name;
+	emu_syscall_fn *fn;             /* NULL: known by name alone; ENOSYS */
+	bool quiet;                     /* ENOSYS without a warning: programs ask and go on */
+};
+const struct emu_syscall *emu_syscall_find(uint64_t number); /* NULL: not even a name */
+int64_t emu_syscall_do(struct emu_thread *t, uint64_t number, const uint64_t a[6]);
+
+/* Guest memory for handlers: host pointers, or NULL (-> -EFAULT). */
+static inline void *emu_in(struct emu_thread *t, uint64_t addr, uint64_t len)
+{
+	return emu_mem_host(&t->l->w->mem, addr, len, PROT_READ);
+}
+static inline void *emu_out(struct emu_thread *t, uint64_t addr, uint64_t len)
+{
+	return emu_mem_host(&t->l->w->mem, addr, len, PROT_WRITE);
+}
+/* A path or other string at addr; NULL with *error. It stays in guest memory: use it at once. */
+const char *emu_string(struct emu_thread *t, uint64_t addr, int64_t *error);
+
+/* A host system call that a signal ends with -EINTR even when it comes just before it. */
+int64_t emu_safe_syscall(struct emu_thread *t, long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
+			 uint64_t e, uint64_t f);
+/* In a signal handler: was it about to start one? Then it will not. */
+void emu_safe_rewind(void *ucontext);
+/* A plain host system call: result or -errno. */
+int64_t emu_host_syscall(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f);
+
+/* linux_signal.c */
+int emu_signals_init(struct emu_linux *l);
+void emu_signals_host_thread(struct emu_thread *t);     /* this host thread runs t from now on */
+void emu_signal_raise(struct emu_thread *t, const struct emu_siginfo *info);    /* to this thread */
+void emu_signal_post(struct emu_linux *l, const struct emu_siginfo *info);      /* to the process */
+/* A fault of the instruction at cpu->pc: delivered at once, whatever is blocked. */
+void emu_signal_fault(struct emu_thread *t, int sig, int code, uint64_t addr);
+/* Before the guest goes on: delivers what is pending; `ret` is the result of the system call that it
+ * comes from, or 0. */
+void emu_signals_deliver(struct emu_thread *t, bool from_call, int64_t ret);
+bool emu_signal_ready(const struct emu_thread *t);      /* something is pending and not blocked */
+void emu_signals_reset(struct emu_linux *l);            /* execve: handlers become default */
+emu_syscall_fn emu_sys_rt_sigaction, emu_sys_rt_sigprocmask, emu_sys_rt_sigpending, emu_sys_rt_sigsuspend,
+	emu_sys_rt_sigreturn, emu_sys_rt_sigtimedwait, emu_sys_sigaltstack, emu_sys_kill, emu_sys_tkill,
+	emu_sys_tgkill, emu_sys_rt_sigqueueinfo;
+
+/* linux_frame.c: false when the guest's stack has no room. */
+bool emu_frame_push(struct emu_thread *t, const struct emu_sigaction *sa, const struct emu_siginfo *info,
+		    uint64_t old_mask);
+bool emu_frame_pop(struct emu_thread *t);
+uint64_t emu_frame_trampoline(struct emu_linux *l);     /* maps it; 0: no room */
+
+#endif
