@@ -153,6 +153,10 @@ void rs_channel_producer_died(struct rs_channel *ch)
 		ch->corrupt = true;
 		ch->end = ch->head + ch->slots;
 	}
+	/* An event is one when it is committed: what death cut short at the very end is none. */
+	while (ch->end > ch->head && atomic_load_explicit(&ch->shm->slot[(ch->end - 1) % ch->slots].seq,
+							  memory_order_acquire) == ch->end - 1)
+		ch->end--;
 }
 
 enum turn { TURN_NOTHING, TURN_EVENT, TURN_SKIP };

@@ -69,7 +69,8 @@ uint64_t rs_channel_lost(const struct rs_channel *ch);
 /* True when a torn or impossible record was met: the producer is corrupt. */
 bool rs_channel_corrupt(const struct rs_channel *ch);
 /* The producer's process is known to be dead: slots it claimed and never committed are
- * skipped (counted as lost) so that the events behind them can be read. */
+ * skipped (counted as lost) so that the events behind them can be read. Uncommitted slots with
+ * nothing behind them are no events, and not lost. */
 void rs_channel_producer_died(struct rs_channel *ch);
 
 /* -- producer side -- */
