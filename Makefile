@@ -37,7 +37,7 @@ COMPILE = $(CC) -std=gnu17 -D_GNU_SOURCE -DRS_VERSION='"$(VERSION)"' -DRS_PREFIX
           -I. -I$(BUILD)/gen -MMD -MP $(OPT) $(WARN) -fno-strict-aliasing -pthread $(SAN) \
           $(pkg_cflags) $(CPPFLAGS) $(CFLAGS)
 LINK    = $(CC) -pthread $(SAN) $(LDFLAGS)
-LIBS    = $(pkg_libs) -lZydis
+LIBS    = $(pkg_libs) -lZydis -lm
 
 objs_of  = $(patsubst %.c,$(BUILD)/%.o,$(filter-out tui/main.c,$(wildcard $(1)/*.c)))
 ALL_OBJS := $(foreach f,$(FOLDERS),$(call objs_of,$(f))) $(BUILD)/tui/main.o

@@ -12,7 +12,7 @@
  *   x86.h       the x86-64 back end: x86_emit.h, x86_gen.c, x86_mem.c, x86_fp.c, x86.c, x86_signal.c
  *   world.h     one translated process: blocks, chains, locks     cache.c
  *   run.c       the run loop of a CPU
- *   elf.c, linux*.c   loading a program, and the system calls it makes
+ *   load.c, linux.h, linux*.c   loading a program, and the system calls it makes
  *   emu.c       emu_run, emu_show
  *
  * Guest memory is one 4 GiB range of its own: a guest address is the low 32 bits of what the guest
@@ -57,6 +57,8 @@ struct emu_result {
 	int status;                   /* exited: the exit status */
 	int signal;                   /* killed: the signal, Linux number */
 	uint64_t pc;                  /* of the guest when it ended */
+	uint64_t fault_addr;          /* killed by a fault: the address that was accessed */
+	char insn[64];                /* ... and the instruction; "" when it cannot be read */
 	uint64_t blocks, insns_translated, insns, translator_ns, flushes;
 };
 

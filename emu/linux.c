@@ -66,29 +66,33 @@ void emu_thread_enter(struct emu_thread *t)
 
 /* ---- the loop ---- */
 
-static void fault_event(struct emu_thread *t, int sig, uint64_t addr)
+/* The instruction at pc as text, "" when it cannot be read. */
+static void text_at(struct emu_world *w, uint64_t pc, char *text, size_t size)
 {
-	struct emu_world *w = t->l->w;
-	char text[RS_TEXT_SIZE] = "";
 	const uint8_t *code = NULL;
 	unsigned avail = w->guest->insn_max;
 
-	if (!t->l->em)
-		return;
-	while (avail && !code) {
-		code = emu_mem_host(&w->mem, t->cpu->pc, avail, PROT_EXEC);
-		if (!code)
-			avail--;
-	}
+	*text = 0;
+	while (avail && !(code = emu_mem_host(&w->mem, pc, avail, PROT_EXEC)))
+		avail--;
 	if (code)
-		w->guest->disasm(code, avail, t->cpu->pc, text, sizeof(text));
-	rs_emit(t->l->em, RS_EV_EMU_FAULT, RS_SRC_EMU, t->cpu->id, (uint64_t)sig, t->cpu->pc, addr, 0, text);
+		w->guest->disasm(code, avail, pc, text, size);
 }
 
 static void fault(struct emu_thread *t, int sig, int code, uint64_t addr)
 {
-	fault_event(t, sig, addr);
+	struct emu_linux *l = t->l;
+	uint64_t pc = t->cpu->pc;
+	char text[64];
+
+	text_at(l->w, pc, text, sizeof(text));
+	if (l->em)
+		rs_emit(l->em, RS_EV_EMU_FAULT, RS_SRC_EMU, t->cpu->id, (uint64_t)sig, pc, addr, 0, text);
 	emu_signal_fault(t, sig, code, addr);
+	if (atomic_load(&l->ending) == 2 && l->signal == sig && l->end_pc == pc) {
+		memcpy(l->end_insn, text, sizeof(text));
+		l->end_addr = addr;
+	}
 }
 
 static void segv(struct emu_thread *t)
@@ -249,6 +253,8 @@ void emu_linux_run(struct emu_linux *l, struct emu_result *res)
 	res->status = l->status;
 	res->signal = l->signal;
 	res->pc = l->end_pc;
+	res->fault_addr = l->end_addr;
+	memcpy(res->insn, l->end_insn, sizeof(res->insn));
 	if (l->em)
 		rs_emit(l->em, RS_EV_EMU_END, RS_SRC_EMU, 0, res->outcome, (uint64_t)res->status,
 			(uint64_t)res->signal, res->pc, NULL);

@@ -57,7 +57,8 @@ struct emu_linux {
 	char *name;                     /* its last part: comm */
 	atomic_int ending;              /* the process ends: set once */
 	int status, signal;             /* how */
-	uint64_t end_pc;
+	uint64_t end_pc, end_addr;
+	char end_insn[64];              /* the instruction that raised the fatal fault */
 	enum rs_outcome outcome;
 	uint64_t lab_fds[16];           /* bits: descriptors of the lab, open before the guest began */
 	void (*warn)(void *arg, const struct rs_err *e); /* may be NULL; any thread */

@@ -62,6 +62,7 @@ struct eng_cmd {
 	const char *args;           /* its arguments in usage lines: "LESSON...", N_(); NULL: none */
 	unsigned args_min, args_max; /* args_max 0 with `args` set: no limit */
 	enum eng_arg arg;           /* what they are */
+	bool tail;                  /* options end at the first argument: the rest is another program's */
 	const char *const *choices; /* NULL-terminated, when arg is ENG_ARG_CHOICE */
 	const struct eng_opt *opts; /* NULL: none but the common ones */
 	const char *brief;          /* half a sentence, N_() */

@@ -344,6 +344,7 @@ int eng_cli_parse(struct eng_cli *c, int argc, char **argv)
 			c->cmd = sub;
 		} else {
 			add_arg(c, s);
+			plain_words |= c->cmd->tail;
 		}
 	}
 	rc = help_or_version(c);

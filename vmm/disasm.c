@@ -188,6 +188,16 @@ bool vmm_decode(const void *code, size_t n, int bits, uint64_t rip, struct vmm_i
 	return true;
 }
 
+unsigned vmm_host_text(const uint8_t *code, unsigned avail, uint64_t address, struct rs_str *out)
+{
+	struct vmm_insn in;
+
+	if (!vmm_decode(code, avail, 64, address, &in))
+		return 0;
+	rs_str_add(out, in.text);
+	return in.len;
+}
+
 /* ---- the memory that an instruction touches ---- */
 
 static void fill_context(const struct vmm_cpu_state *s, ZydisRegisterContext *c)

@@ -151,6 +151,11 @@ unsigned vmm_probe(struct vmm_ability *out, unsigned max);
  * one sentence in err. Cheap: opens /dev/kvm and creates a VM. */
 int vmm_available(const char *engine, struct rs_err *err);
 
+/* -- machine code of the host -- */
+/* Appends one 64-bit instruction as text (Intel syntax). Returns its length in bytes, 0 when it
+ * cannot be decoded (nothing is appended). */
+unsigned vmm_host_text(const uint8_t *code, unsigned avail, uint64_t address, struct rs_str *out);
+
 /* -- VM-entry rules -- */
 /* Everything the rules look at (SDM vol. 3C, 27.3.1; APM vol. 2, 15.5.1). */
 struct vmm_seg {

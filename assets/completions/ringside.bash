@@ -11,6 +11,7 @@ _ringside()
 			case $cmd in
 			"") cmd=$w;;
 			vm) cmd="vm $w";;
+			emu) cmd="emu $w";;
 			doc) cmd="doc $w";;
 			esac;;
 		esac
@@ -41,6 +42,15 @@ _ringside()
 	"vm run":--input) COMPREPLY=(); return;;
 	"vm run":--timeout) COMPREPLY=(); return;;
 	"vm run":--exits) COMPREPLY=(); return;;
+	"emu run":--engine|"emu run":-e) COMPREPLY=($(compgen -W "jit interp" -- "$cur")); return;;
+	"emu run":--without) COMPREPLY=(); return;;
+	"emu run":--block) COMPREPLY=(); return;;
+	"emu run":--memory|"emu run":-m) COMPREPLY=(); return;;
+	"emu run":--timeout) COMPREPLY=(); return;;
+	"emu show":--stage|"emu show":-s) COMPREPLY=($(compgen -W "guest ir opt host all" -- "$cur")); return;;
+	"emu show":--at) COMPREPLY=(); return;;
+	"emu show":--without) COMPREPLY=(); return;;
+	"emu show":--block) COMPREPLY=(); return;;
 	*:--lang) COMPREPLY=($(compgen -W "en zh-TW" -- "$cur")); return;;
 	esac
 	if [[ $cur == -* ]]; then
@@ -56,12 +66,14 @@ _ringside()
 		"replay") opts+=" --plain -p --json -j --grade -g --format -f --hints --speed";;
 		"lint") opts+=" --static --quiet -q";;
 		"vm run") opts+=" --engine -e --entry --memory -m --load --hole --no-tables --trace -t --input --events --timeout --exits";;
+		"emu run") opts+=" --engine -e --without --no-chain --no-jump-cache --no-pin --block --memory -m --timeout";;
+		"emu show") opts+=" --stage -s --at --without --block";;
 		esac
 		COMPREPLY=($(compgen -W "$opts" -- "$cur"))
 		return
 	fi
 	case $cmd in
-	"") COMPREPLY=($(compgen -W "lab list doctor start run watch grade record replay lint vm doc help" -- "$cur"));;
+	"") COMPREPLY=($(compgen -W "lab list doctor start run watch grade record replay lint vm emu doc help" -- "$cur"));;
 	"lab") COMPREPLY=($(compgen -W "$(ringside list --names 2>/dev/null)" -- "$cur") $(compgen -d -- "$cur"));;
 	"list") COMPREPLY=();;
 	"doctor") COMPREPLY=();;
@@ -74,6 +86,9 @@ _ringside()
 	"lint") COMPREPLY=($(compgen -d -- "$cur"));;
 	"vm") COMPREPLY=($(compgen -W "run" -- "$cur"));;
 	"vm run") COMPREPLY=($(compgen -f -- "$cur"));;
+	"emu") COMPREPLY=($(compgen -W "run show" -- "$cur"));;
+	"emu run") COMPREPLY=($(compgen -f -- "$cur"));;
+	"emu show") COMPREPLY=($(compgen -f -- "$cur"));;
 	"doc") COMPREPLY=($(compgen -W "man bash zsh events counters exits lesson schema" -- "$cur"));;
 	"doc man") COMPREPLY=();;
 	"doc bash") COMPREPLY=();;
@@ -83,7 +98,7 @@ _ringside()
 	"doc exits") COMPREPLY=();;
 	"doc lesson") COMPREPLY=();;
 	"doc schema") COMPREPLY=();;
-	"help") COMPREPLY=($(compgen -W "lab list doctor start run watch grade record replay lint vm doc help" -- "$cur"));;
+	"help") COMPREPLY=($(compgen -W "lab list doctor start run watch grade record replay lint vm emu doc help" -- "$cur"));;
 	esac
 }
 complete -o filenames -F _ringside ringside
