@@ -118,13 +118,21 @@ static bool is_forwardable(int sig)
 	return sig <= 31;
 }
 
+/* One handler at a time: a kick must find the guest's code interrupted, not another handler (x86_signal.c). */
+static void mask_async(sigset_t *set)
+{
+	sigfillset(set);
+	sigdelset(set, SIGSEGV);
+	sigdelset(set, SIGBUS);
+}
+
 static void host_disposition(struct emu_linux *l, int sig, uint64_t handler)
 {
 	struct sigaction sa = { .sa_flags = SA_SIGINFO };
 
 	if (!is_forwardable(sig))
 		return;
-	sigemptyset(&sa.sa_mask);
+	mask_async(&sa.sa_mask);
 	/* What ends the process by default is noted, too, so that the end has the guest's shape; but
 	 * keys of the terminal and termination from outside stay the lab's. */
 	if (handler == IGNORE)
@@ -144,7 +152,7 @@ int emu_signals_init(struct emu_linux *l)
 {
 	struct sigaction sa = { .sa_flags = SA_SIGINFO, .sa_sigaction = on_host_signal };
 
-	sigemptyset(&sa.sa_mask);
+	mask_async(&sa.sa_mask);
 	for (int sig = 1; sig < 32; sig++)
 		if (is_forwardable(sig)) {
 			struct sigaction old;

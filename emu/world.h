@@ -28,6 +28,7 @@ struct emu_options {
 	unsigned passes_off;    /* bit of each enum emu_pass that is switched off */
 	unsigned max_insns;     /* of a block; 0 = default */
 	unsigned max_branches;  /* conditional branches in a block; 0 = default */
+	uint32_t code_bytes;    /* of code memory; 0 = 32 MiB */
 	uint64_t insn_limit;    /* interpreter: EMU_EXC_LIMIT after so many; 0 = none */
 };
 

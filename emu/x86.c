@@ -17,7 +17,7 @@
 #include "emu/x86_emit.h"
 #include "emu/x86_gen.h"
 
-#define CODE_SIZE (32u << 20)
+#define CODE_BYTES (32u << 20)
 
 static const uint8_t pin_order[EMU_PINS] = { RBX, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };
 
@@ -67,7 +67,7 @@ static void make_stubs(struct emu_world *w, struct as *a)
 {
 	static const uint8_t saved[6] = { RBX, RBP, R12, R13, R14, R15 };
 	struct emu_x86 *x = w->x86;
-	uint8_t *at;
+	uint8_t *at, *kicked;
 
 	x->enter = (uint32_t)(a->p - x->rw);
 	for (unsigned i = 0; i < 6; i++) {
@@ -78,6 +78,10 @@ static void make_stubs(struct emu_world *w, struct as *a)
 	as_lea(a, true, RBP, RDI, CPU_BIAS);
 	as_store(a, RSP, RBP, CPU_OFF(host_sp));
 	as_mov_rr(a, RAX, RSI);
+	/* a kick that comes before this is seen here, one that comes after it by its handler */
+	as_alu_mi(a, false, ALU_CMP, RBP, CPU_OFF(exit_request), 0);
+	kicked = as_jcc(a, CC_NE);
+	x->enter_pins = (uint32_t)(a->p - x->rw);
 	emu_x86_pins(x, a, false, true);
 	as8(a, 0xff); /* jmp rax */
 	as8(a, 0xe0);
@@ -86,6 +90,7 @@ static void make_stubs(struct emu_world *w, struct as *a)
 	x->leave = (uint32_t)(a->p - x->rw);
 	emu_x86_pins(x, a, true, true);
 	x->leave_fault = (uint32_t)(a->p - x->rw);
+	as_patch(kicked, a->p);
 	as8(a, 0xc5); /* vzeroupper */
 	as8(a, 0xf8);
 	as8(a, 0x77);
@@ -113,6 +118,7 @@ static void make_stubs(struct emu_world *w, struct as *a)
 int emu_x86_init(struct emu_world *w, struct rs_err *err)
 {
 	rs_auto_close int fd = -1;
+	uint32_t size = w->opt.code_bytes ? w->opt.code_bytes : CODE_BYTES;
 	struct emu_x86 *x;
 	struct as a;
 
@@ -122,11 +128,11 @@ int emu_x86_init(struct emu_world *w, struct rs_err *err)
 				     "interpreter runs everywhere"));
 	w->x86 = x = rs_xcalloc(1, sizeof(*x));
 	fd = memfd_create("emu-code", MFD_CLOEXEC);
-	if (fd < 0 || ftruncate(fd, CODE_SIZE) < 0)
+	if (fd < 0 || ftruncate(fd, size) < 0)
 		return rs_err_errno(err, errno, N_("cannot make memory for translated code"));
-	x->size = CODE_SIZE;
-	x->rw = mmap(NULL, CODE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	x->rx = mmap(NULL, CODE_SIZE, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+	x->size = size;
+	x->rw = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	x->rx = mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
 	if (x->rw == MAP_FAILED || x->rx == MAP_FAILED) {
 		int e = errno;
 
@@ -135,7 +141,7 @@ int emu_x86_init(struct emu_world *w, struct rs_err *err)
 		return rs_err_errno(err, e, N_("cannot map memory for translated code"));
 	}
 	choose_pins(w);
-	a = (struct as){ x->rw, x->rw + CODE_SIZE, false };
+	a = (struct as){ x->rw, x->rw + size, false };
 	make_stubs(w, &a);
 	x->used = x->start;
 	return emu_x86_signals(err);

@@ -18,7 +18,7 @@
 struct emu_x86 {
 	uint8_t *rw, *rx;       /* the same memory, writable and executable */
 	uint32_t size, used, start; /* bytes; blocks begin at `start` */
-	uint32_t enter, leave, leave_exit, leave_fault, consts; /* offsets */
+	uint32_t enter, enter_pins, leave, leave_exit, leave_fault, consts; /* offsets */
 	int8_t pin[EMU_GLOBALS];        /* host register of a global, or -1: GPR for integers, xmm for FP */
 	uint16_t pinned[EMU_PINS], pinned_fp[EMU_FPINS]; /* global in each host register, or EMU_NOTEMP */
 	struct gen *gen;                /* of the block being made */

@@ -1,7 +1,9 @@
 /* Signals in host code: a fault of the guest becomes an exact guest state; a kick makes a CPU leave.
  *
  * While translated code runs, its thread holds no lock, so the handler of a fault may take one. A kick
- * may come anywhere: it only cuts the chains of the block that runs now, by single stores.
+ * may come anywhere: it only cuts the chains of the block that runs now, by single stores. Handlers of
+ * other signals that kick their own CPU must block EMU_KICK_SIGNAL (sa_mask), so that it comes when they
+ * have returned.
  */
 #include <errno.h>
 #include <signal.h>
@@ -100,23 +102,45 @@ static void on_fault(int sig, siginfo_t *si, void *context)
 	signal(sig, SIG_DFL); /* a fault of the lab itself: it comes again, and ends the process */
 }
 
+/* Where the thread is in translated code: at rip, or, while a helper runs, where that returns to (the
+ * stack's slot keeps an old address otherwise; then a block loses its chains for nothing). */
+static uint64_t place_in_code(const struct emu_cpu *cpu, uint64_t rip)
+{
+	uint64_t back;
+
+	if (in_code(cpu->world->x86, rip) || !cpu->host_sp)
+		return rip;
+	memcpy(&back, (const void *)(uintptr_t)(cpu->host_sp - 8), sizeof(back));
+	return back;
+}
+
 static void on_kick(int sig, siginfo_t *si, void *context)
 {
-	const ucontext_t *uc = context;
+	ucontext_t *uc = context;
 	struct emu_cpu *cpu = emu_x86_current;
-	uint64_t rip = (uint64_t)uc->uc_mcontext.gregs[REG_RIP];
-	struct emu_world *w;
+	const struct emu_x86 *x;
 	struct emu_block *b;
+	uint64_t at;
 
 	(void)sig;
 	(void)si;
-	if (!cpu || !cpu->in_code || !cpu->world->x86 || !in_code(cpu->world->x86, rip))
+	if (!cpu || !cpu->in_code || !cpu->world->x86)
 		return;
-	w = cpu->world;
+	x = cpu->world->x86;
+	at = place_in_code(cpu, (uint64_t)uc->uc_mcontext.gregs[REG_RIP]);
+	if (!in_code(x, at))
+		return;
+	at -= (uint64_t)(uintptr_t)x->rx;
+	if (at >= x->enter_pins && at < x->leave_exit) {
+		leave(cpu, uc); /* on the way in: the guest's state is still in memory */
+		return;
+	}
 	memset(cpu->jumps, 0xff, sizeof(cpu->jumps));
-	b = emu_block_by_code(w, (uint32_t)(rip - (uint64_t)(uintptr_t)w->x86->rx));
-	for (unsigned i = 0; b && i < b->exits; i++)
-		emu_x86_patch(w, &b->exit[i], NULL);
+	b = emu_block_by_code(cpu->world, (uint32_t)at);
+	for (unsigned i = 0; b && i < b->exits; i++) {
+		if (b->exit[i].patch)
+			emu_x86_patch(cpu->world, &b->exit[i], NULL);
+	}
 }
 
 int emu_x86_signals(struct rs_err *err)
@@ -128,6 +152,10 @@ int emu_x86_signals(struct rs_err *err)
 		return rs_err_errno(err, errno, N_("cannot catch the guest's faults"));
 	sa.sa_sigaction = on_kick;
 	sa.sa_flags = SA_SIGINFO | SA_RESTART;
+	/* no other handler between this one and the code that it looks at */
+	sigfillset(&sa.sa_mask);
+	sigdelset(&sa.sa_mask, SIGSEGV);
+	sigdelset(&sa.sa_mask, SIGBUS);
 	if (sigaction(EMU_KICK_SIGNAL, &sa, NULL) < 0)
 		return rs_err_errno(err, errno, N_("cannot catch the translator's own signal"));
 	return 0;

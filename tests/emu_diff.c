@@ -369,6 +369,7 @@ static uint64_t program(uint64_t seed)
 	jit.no_jump_cache = seed % 13 == 0;
 	jit.count = seed % 5 == 0;
 	jit.max_branches = seed % 4 ? 0 : 1;
+	jit.code_bytes = seed % 6 ? 0 : 256u << 10; /* the cache overflows now and then */
 	side_start(&a, &interp, seed);
 	side_start(&b, &jit, seed);
 	for (unsigned step = 0; step < 200; step++) {
