@@ -204,6 +204,11 @@ static void unbox(struct emu_ir *ir)
 		/* reading the low half of a box: every user of a 32-bit number looks at the low half only */
 		if (op->op == EMU_OP_FUNBOX && op->a < EMU_GLOBALS && boxed[op->a])
 			op->op = EMU_OP_FMOV;
+		/* the same register opened twice for one operation: once is enough */
+		if (op->op == EMU_OP_FUNBOX && i > 0 && op[-1].op == EMU_OP_FUNBOX && op[-1].a == op->a) {
+			op->op = EMU_OP_FMOV;
+			op->a = op[-1].d;
+		}
 		if (!(ir->shape[op->op] & EMU_HAS_FPD))
 			continue;
 		if (op->d < EMU_GLOBALS)

@@ -10,31 +10,65 @@ static unsigned pp_of(unsigned w)
 	return w == EMU_W32 ? 2 : 3;
 }
 
+static void ucomis(struct gen *g, unsigned w, unsigned code, int a, int b)
+{
+	as_vrr(&g->as, w == EMU_W32 ? 0 : 1, 1, false, code, a, 0, b);
+}
+
+/* A NaN in `d` becomes the canonical one, out of line. */
+static void check_nan(struct gen *g, unsigned w, int d)
+{
+	struct cold *c = gen_cold(g, COLD_NAN);
+
+	ucomis(g, w, 0x2e, d, d);
+	c->from[0] = as_jcc(&g->as, CC_P);
+	c->back = g->as.p;
+	c->w = (uint8_t)w;
+	c->to = (uint8_t)d;
+}
+
+/* Where the result of an operation belongs: when nothing but the FCANON that follows reads it, in that one's
+ * destination, and both are made at once. */
+static uint16_t final_dest(struct gen *g, const struct emu_op *op)
+{
+	const struct emu_op *next = op + 1;
+
+	if (g->at + 1 >= g->ir->ops || next->op != EMU_OP_FCANON || next->a != op->d || next->aux != op->aux ||
+	    op->d < EMU_GLOBALS || g->last[op->d] != g->at + 1)
+		return op->d;
+	g->skip = 1;
+	return next->d;
+}
+
+static void finish(struct gen *g, const struct emu_op *op, uint16_t dest, int d)
+{
+	if (dest != op->d)
+		check_nan(g, op->aux, d);
+	gen_fset(g, dest, d);
+}
+
 static void arith(struct gen *g, const struct emu_op *op, unsigned code)
 {
-	int a = gen_fuse(g, op->a), b = op->op == EMU_OP_FSQRT ? a : gen_fuse(g, op->b), d = gen_fdef(g, op->d, 0);
+	uint16_t dest = final_dest(g, op);
+	int a = gen_fuse(g, op->a), b = op->op == EMU_OP_FSQRT ? a : gen_fuse(g, op->b), d = gen_fdef(g, dest, 0);
 
 	as_vrr(&g->as, pp_of(op->aux), 1, false, code, d, a, b);
-	gen_fset(g, op->d, d);
+	finish(g, op, dest, d);
 }
 
 /* d = +-(a * b) +- c; the 231 and 213 forms overwrite one source. */
 static void fma_op(struct gen *g, const struct emu_op *op)
 {
 	static const uint8_t code[4] = { 0xa9, 0xab, 0xad, 0xaf }; /* 213: madd, msub, nmadd, nmsub */
+	uint16_t dest = final_dest(g, op);
 	int a = gen_fuse(g, op->a), b = gen_fuse(g, op->b), c = gen_fuse(g, op->c);
-	int d = gen_fdef(g, op->d, (BIT(b) | BIT(c)) & ~BIT(a));
+	int d = gen_fdef(g, dest, (BIT(b) | BIT(c)) & ~BIT(a));
 
 	/* when a == c or a == b as registers, the copy in d serves for a alone */
 	if (d != a)
 		as_vrr(&g->as, 0, 1, false, VMOVAPS, d, 0, a);
 	as_vrr(&g->as, 1, 2, op->aux == EMU_W64, code[op->op - EMU_OP_FMADD], d, b, c);
-	gen_fset(g, op->d, d);
-}
-
-static void ucomis(struct gen *g, unsigned w, unsigned code, int a, int b)
-{
-	as_vrr(&g->as, w == EMU_W32 ? 0 : 1, 1, false, code, a, 0, b);
+	finish(g, op, dest, d);
 }
 
 static void compare(struct gen *g, const struct emu_op *op)
@@ -44,7 +78,7 @@ static void compare(struct gen *g, const struct emu_op *op)
 	if (op->op != EMU_OP_FEQ) {
 		/* b above a: carry clear, also when unordered gives carry */
 		ucomis(g, op->aux, 0x2f, b, a);
-		d = gen_scratch(g);
+		d = gen_def(g, op->d, 0);
 		as_setcc(&g->as, op->op == EMU_OP_FLT ? CC_A : CC_AE, d);
 	} else {
 		int t;
@@ -215,28 +249,34 @@ static void itof(struct gen *g, const struct emu_op *op)
 	gen_fset(g, op->d, d);
 }
 
+/* A register for a copy of `a`: its own when it is a local that dies here. */
+static int fdef_copy(struct gen *g, uint16_t d, uint16_t a, int ra)
+{
+	int rd;
+
+	if (d >= EMU_GLOBALS && a >= EMU_GLOBALS && g->last[a] <= g->at) {
+		gen_drop(g, a);
+		return ra;
+	}
+	rd = gen_fdef(g, d, 0);
+	if (rd != ra)
+		as_vrr(&g->as, 0, 1, false, VMOVAPS, rd, 0, ra);
+	return rd;
+}
+
 static void canon(struct gen *g, const struct emu_op *op)
 {
-	int a = gen_fuse(g, op->a), d = gen_fdef(g, op->d, 0);
-	struct cold *c = gen_cold(g, COLD_NAN);
+	int d = fdef_copy(g, op->d, op->a, gen_fuse(g, op->a));
 
-	if (d != a)
-		as_vrr(&g->as, 0, 1, false, VMOVAPS, d, 0, a);
-	ucomis(g, op->aux, 0x2e, d, d);
-	c->from[0] = as_jcc(&g->as, CC_P);
-	c->back = g->as.p;
-	c->w = op->aux;
-	c->to = (uint8_t)d;
+	check_nan(g, op->aux, d);
 	gen_fset(g, op->d, d);
 }
 
 static void unbox(struct gen *g, const struct emu_op *op)
 {
-	int a = gen_fuse(g, op->a), d = gen_fdef(g, op->d, 0), t = gen_scratch(g);
+	int d = fdef_copy(g, op->d, op->a, gen_fuse(g, op->a)), t = gen_scratch(g);
 	struct cold *c = gen_cold(g, COLD_UNBOX);
 
-	if (d != a)
-		as_vrr(&g->as, 0, 1, false, VMOVAPS, d, 0, a);
 	as_vrr(&g->as, 1, 3, false, 0x16, d, 0, t); /* vpextrd t, d, 1 */
 	as8(&g->as, 1);
 	as_alu_ri(&g->as, false, ALU_CMP, t, -1);
@@ -304,12 +344,15 @@ bool gen_fp(struct gen *g, const struct emu_op *op)
 		return true;
 	case EMU_OP_FTOI: ftoi_op(g, op); return true;
 	case EMU_OP_ITOF: itof(g, op); return true;
-	case EMU_OP_FTOF:
+	case EMU_OP_FTOF: {
+		uint16_t dest = final_dest(g, op);
+
 		a = gen_fuse(g, op->a);
-		d = gen_fdef(g, op->d, 0);
+		d = gen_fdef(g, dest, 0);
 		as_vrr(&g->as, op->aux == EMU_W32 ? 3 : 2, 1, false, 0x5a, d, a, a);
-		gen_fset(g, op->d, d);
+		finish(g, op, dest, d);
 		return true;
+	}
 	case EMU_OP_FCANON: canon(g, op); return true;
 	case EMU_OP_FBOX:
 		a = gen_fuse(g, op->a);

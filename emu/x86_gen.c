@@ -302,6 +302,8 @@ static void walk(struct gen *g)
 		}
 		one(g, op);
 		gen_done(g);
+		i += g->skip;
+		g->skip = 0;
 	}
 	for (unsigned i = 0; i < g->colds; i++)
 		emit_cold(g, &g->cold[i]);

@@ -57,6 +57,7 @@ struct gen {
 	unsigned at;                /* its index */
 	uint64_t pc;                /* of the guest instruction */
 	unsigned insn;              /* how many began */
+	unsigned skip;              /* operations that follow and have been done with this one */
 	bool mapped;                /* the side table knows this instruction */
 	uint16_t last[EMU_TEMPS_MAX];   /* index of the last operation that reads a local */
 	int8_t reg[EMU_TEMPS_MAX];      /* scratch register of a local, or -1 */
