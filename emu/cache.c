@@ -218,21 +218,32 @@ struct emu_block *emu_block_get(struct emu_world *w, struct emu_cpu *cpu, uint64
 	return b;
 }
 
+static struct emu_cpu *one_in_code(struct emu_world *w, const struct emu_cpu *self)
+{
+	for (struct emu_cpu *c = w->cpus; c; c = c->next) {
+		if (c != self && __atomic_load_n(&c->in_code, __ATOMIC_SEQ_CST))
+			return c;
+	}
+	return NULL;
+}
+
 void emu_exclusive_begin(struct emu_world *w, struct emu_cpu *self)
 {
-	atomic_fetch_add(&w->exclusive, 1);
-	for (struct emu_cpu *c = w->cpus; c; c = c->next) {
-		while (c != self && __atomic_load_n(&c->in_code, __ATOMIC_SEQ_CST)) {
-			struct timespec ts;
+	struct emu_cpu *c;
 
-			/* the kick only makes it leave code: its run loop then waits for the lock */
-			emu_cpu_nudge(c);
-			clock_gettime(CLOCK_REALTIME, &ts);
-			ts.tv_nsec += 1000000;
-			ts.tv_sec += ts.tv_nsec / 1000000000;
-			ts.tv_nsec %= 1000000000;
-			pthread_cond_timedwait(&w->idle, &w->lock, &ts);
-		}
+	atomic_fetch_add(&w->exclusive, 1);
+	/* CPUs enter code with the lock held, so the last look, when nobody is there, is final; all are looked
+	 * at again after each wait, for the lock was free in between */
+	while ((c = one_in_code(w, self))) {
+		struct timespec ts;
+
+		/* the nudge only makes it leave code: its run loop then waits */
+		emu_cpu_nudge(c);
+		clock_gettime(CLOCK_REALTIME, &ts);
+		ts.tv_nsec += 1000000;
+		ts.tv_sec += ts.tv_nsec / 1000000000;
+		ts.tv_nsec %= 1000000000;
+		pthread_cond_timedwait(&w->idle, &w->lock, &ts);
 	}
 }
 

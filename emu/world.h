@@ -47,6 +47,7 @@ struct emu_block {
 	uint64_t pc;
 	struct emu_block *hash_next;
 	uint32_t code, code_size;     /* offset and length in code memory; interpreter: 0 */
+	uint32_t jump, jump_end;      /* offsets: the look into the indirect-branch cache, or 0 */
 	uint16_t insns, exits, pages, maps;
 	struct emu_exit *exit;
 	struct emu_exit *incoming;    /* exits of other blocks that lead here */

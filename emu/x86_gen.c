@@ -128,6 +128,7 @@ static void emit_goto_reg(struct gen *g, const struct emu_op *op)
 		if (reg < SCRATCH)
 			g->busy |= BIT(reg);
 		t = gen_scratch(g);
+		g->b->jump = (uint32_t)(g->as.p - g->x->rw);
 		/* entry = (pc >> 1) % EMU_JUMPS, 16 bytes each */
 		as_rex(&g->as, false, t, reg, 0, false); /* lea t32, [reg * 8] */
 		as8(&g->as, 0x8d);
@@ -149,6 +150,7 @@ static void emit_goto_reg(struct gen *g, const struct emu_op *op)
 		as8(&g->as, (unsigned)(t & 7) << 3 | RBP);
 		as32(&g->as, (uint32_t)CPU_OFF(jumps) + 8);
 		as_here(&g->as, miss);
+		g->b->jump_end = (uint32_t)(g->as.p - g->x->rw);
 	}
 	as_store(&g->as, reg, RBP, CPU_OFF(pc));
 	emit_leave(g);

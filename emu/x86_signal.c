@@ -135,8 +135,12 @@ static void on_kick(int sig, siginfo_t *si, void *context)
 		leave(cpu, uc); /* on the way in: the guest's state is still in memory */
 		return;
 	}
-	memset(cpu->jumps, 0xff, sizeof(cpu->jumps));
+	for (unsigned i = 0; i < EMU_JUMPS; i++)
+		cpu->jumps[i].pc = ~0ull;
 	b = emu_block_by_code(cpu->world, (uint32_t)at);
+	/* what was found in that cache a moment ago is looked for again */
+	if (b && at > b->jump && at < b->jump_end && in_code(x, (uint64_t)uc->uc_mcontext.gregs[REG_RIP]))
+		uc->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)(x->rx + b->jump);
 	for (unsigned i = 0; b && i < b->exits; i++) {
 		if (b->exit[i].patch)
 			emu_x86_patch(cpu->world, &b->exit[i], NULL);
