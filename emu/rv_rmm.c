@@ -140,8 +140,8 @@ static uint64_t rounded(const struct rmm *m)
 
 static uint64_t to_integer(uint64_t bits, unsigned w, unsigned cv)
 {
+	uint32_t before = _mm_getcsr(); /* what follows leaves flags of its own */
 	double x = (double)value(bits, w), whole = x;
-	uint32_t before;
 	uint64_t as_bits, r;
 
 	if (x < 0x1p53 && x > -0x1p53) { /* else it is an integer, or not a number */
@@ -152,7 +152,6 @@ static uint64_t to_integer(uint64_t bits, unsigned w, unsigned cv)
 			whole -= 1;
 	}
 	memcpy(&as_bits, &whole, 8);
-	before = _mm_getcsr();
 	_mm_setcsr(before & ~0x3fu);
 	r = emu_fp_ftoi(as_bits, cv | EMU_CV_W64 | EMU_CV_TRUNC);
 	if (!(_mm_getcsr() & _MM_EXCEPT_INVALID) && whole != x)
