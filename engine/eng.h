@@ -291,9 +291,12 @@ struct eng_md_lines {
  * mark; a longer word is cut. Lines are added to out (zero-initialise it); one empty line stands
  * between blocks that are not tight. */
 void eng_md_layout(const struct eng_md *md, int width, struct eng_md_lines *out);
+/* The same for text without Markdown, at least 2 columns wide: no character is a mark, each "\n" is
+ * a line break. The runs have style 0. */
+void eng_md_layout_text(const char *text, int width, struct eng_md_lines *out);
 void eng_md_lines_release(struct eng_md_lines *l);
-/* The same as text, each line behind `indent` blanks (which count in `width`) and ended by "\n"; styles
- * are dropped. */
+/* Markdown laid out as text, each line behind `indent` blanks (which count in `width`) and ended by
+ * "\n"; styles are dropped. */
 void eng_md_plain(const char *text, int indent, int width, struct rs_str *out);
 
 /* ---- sessions: one lesson being worked on, or a recording of one ---- */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/cleanup.h"
 #include "engine/base/str.h"
 #include "engine/markdown.h"
 
@@ -350,6 +351,17 @@ void eng_md_layout(const struct eng_md *md, int width, struct eng_md_lines *out)
 		else
 			flow(&o, &md->v[i], left);
 	}
+}
+
+void eng_md_layout_text(const char *text, int width, struct eng_md_lines *out)
+{
+	rs_auto_free char *copy = rs_xstrdup(text);
+	struct eng_md_span span = { .text = copy };
+	const struct eng_md_block b = { .type = ENG_MD_PARAGRAPH, .span = &span, .spans = 1 };
+	struct out o = { .lines = out, .type = b.type, .width = width < 2 ? 2 : width };
+
+	if (*text)
+		flow(&o, &b, 0);
 }
 
 void eng_md_lines_release(struct eng_md_lines *l)

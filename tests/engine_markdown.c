@@ -219,6 +219,41 @@ static void chinese_lines(void **state)
 	plain_is("這是**系統呼叫**，對", 0, 10, "這是系統呼\n叫，對\n");
 }
 
+/* Sentences that are no Markdown, in lines parted by | here. */
+static void text_is(const char *text, int width, const char *wanted)
+{
+	struct eng_md_lines l = { 0 };
+	struct rs_str out = RS_STR_INIT;
+
+	eng_md_layout_text(text, width, &l);
+	for (unsigned i = 0; i < l.n; i++) {
+		rs_str_add(&out, i ? "|" : "");
+		for (unsigned k = 0; k < l.v[i].runs; k++) {
+			assert_int_equal(l.v[i].run[k].style, 0);
+			rs_str_add(&out, l.v[i].run[k].text);
+		}
+		assert_true(l.v[i].cols <= width || width < 2);
+	}
+	assert_string_equal(out.p, wanted);
+	rs_str_release(&out);
+	eng_md_lines_release(&l);
+}
+
+static void text_lines(void **state)
+{
+	(void)state;
+	text_is("", 5, "");
+	text_is("one two three", 7, "one two|three");
+	text_is("one two", 3, "one|two");
+	text_is("abcdefgh", 3, "abc|def|gh");
+	text_is("abc", 1, "ab|c");
+	text_is("a\n\nb\n", 9, "a||b");
+	text_is("- a `b` *c* \\*\n  # d", 20, "- a `b` *c* \\*|  # d");
+	text_is("特權環。特權", 6, "特權|環。特|權");
+	text_is("特權「環」", 6, "特權|「環」");
+	text_is("用 int 0x80 進去", 8, "用 int|0x80 進|去");
+}
+
 static uint32_t first_of(const struct eng_md_line *l, unsigned skip)
 {
 	uint32_t cp = 0;
@@ -330,8 +365,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(blocks), cmocka_unit_test(spans), cmocka_unit_test(joins),
-		cmocka_unit_test(lines), cmocka_unit_test(chinese_lines), cmocka_unit_test(every_width),
-		cmocka_unit_test(many_marks),
+		cmocka_unit_test(lines), cmocka_unit_test(chinese_lines), cmocka_unit_test(text_lines),
+		cmocka_unit_test(every_width), cmocka_unit_test(many_marks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -94,58 +94,63 @@ static void test_grid_ascii(void **state)
 
 /* ---- line breaking and Markdown ---- */
 
-static void wrapped(const char *text, int width, const char *const *want)
-{
-	struct tui_wrap w = { .text = text, .width = width };
-	while (tui_wrap_next(&w)) {
-		assert_non_null(*want);
-		char line[200];
-		snprintf(line, sizeof(line), "%.*s", (int)w.len, w.line);
-		assert_string_equal(line, *want);
-		assert_true(rs_utf8_width(w.line, w.len) <= width);
-		want++;
-	}
-	assert_null(*want);
-}
-
 static void test_wrap(void **state)
 {
+	struct tui_grid g;
 	(void)state;
-	wrapped("one two three", 7, (const char *[]){ "one two", "three", NULL });
-	wrapped("one two", 3, (const char *[]){ "one", "two", NULL });
-	wrapped("abcdefgh", 3, (const char *[]){ "abc", "def", "gh", NULL });
-	wrapped("a\n\nb", 9, (const char *[]){ "a", "", "b", NULL });
-	/* a full stop never starts a line, an opening bracket never ends one */
-	wrapped("特權環。特權", 6, (const char *[]){ "特權", "環。特", "權", NULL });
-	wrapped("特權「環」", 6, (const char *[]){ "特權", "「環」", NULL });
-	wrapped("用 int 0x80 進去", 8, (const char *[]){ "用 int", "0x80 進", "去", NULL });
-	wrapped("", 5, (const char *[]){ NULL });
+	tui_grid_init(&g, 20, 6, false);
+	struct tui_area a = tui_area_all(&g);
+	assert_int_equal(tui_put_wrapped(a, 2, 0, 7, 9, TUI_S_FAIL, "one `two` three"), 3);
+	row_is(&g, 0, "  one");
+	row_is(&g, 1, "  `two`");
+	row_is(&g, 2, "  three");
+	assert_int_equal(tui_grid_at(&g, 2, 2)->style, TUI_S_FAIL);
+	assert_int_equal(tui_wrap_rows("one `two` three", 7), 3);
+	/* what is left over shows: behind the last row's text, or in its last column */
+	tui_grid_clear(&g);
+	assert_int_equal(tui_put_wrapped(a, 1, 0, 7, 2, TUI_S_TEXT, "one three five seven"), 2);
+	row_is(&g, 0, " one");
+	row_is(&g, 1, " three…");
+	assert_int_equal(tui_put_wrapped(a, 1, 2, 4, 1, TUI_S_TEXT, "abcdefgh"), 1);
+	row_is(&g, 2, " abc…");
+	assert_int_equal(tui_put_wrapped(a, 1, 3, 4, 1, TUI_S_TEXT, "特權環"), 1);
+	row_is(&g, 3, " 特…");
+	assert_int_equal(tui_put_centered(a, 4, 8, TUI_S_TEXT, "in the middle"), 2);
+	row_is(&g, 4, "       in the");
+	row_is(&g, 5, "       middle");
+	assert_int_equal(tui_wrap_rows("", 5), 0);
+	tui_grid_release(&g);
 }
 
 static void test_markdown(void **state)
 {
-	struct tui_doc d;
+	tui_auto_lines l = { 0 };
 	struct tui_grid g;
 	(void)state;
 	tui_grid_init(&g, 20, 9, false);
-	tui_doc_layout(&d, "A **b** `c` *d*\nline.\n\n- one\n  two\n- 2 * 3\n\n```\nx  y\n```\n", 20);
-	tui_doc_draw(tui_area_all(&g), &d, 0);
+	tui_lines_md("A **b** `c` *d*\nline.\n\n- one\n  - two\n- 2 * 3\n\n```\nx  y\n```\n# `e` f", 20, &l);
+	tui_lines_draw(tui_area_all(&g), &l, 0);
 	row_is(&g, 0, "A b c d line.");
 	row_is(&g, 1, "");
-	row_is(&g, 2, "• one two");
-	row_is(&g, 3, "• 2 * 3");
-	row_is(&g, 5, " x  y");
-	assert_int_equal(d.n, 6);
+	row_is(&g, 2, "• one");
+	row_is(&g, 3, "  • two");
+	row_is(&g, 4, "• 2 * 3");
+	row_is(&g, 6, "  x  y");
+	row_is(&g, 8, "e f");
+	assert_int_equal(l.n, 9);
 	assert_int_equal(tui_grid_at(&g, 2, 0)->style, TUI_S_STRONG);
 	assert_int_equal(tui_grid_at(&g, 4, 0)->style, TUI_S_CODE);
 	assert_int_equal(tui_grid_at(&g, 6, 0)->style, TUI_S_ACCENT);
 	assert_int_equal(tui_grid_at(&g, 8, 0)->style, TUI_S_TEXT);
-	tui_doc_release(&d);
-	/* lines of Chinese join without a space, beside Latin with one */
-	tui_doc_layout(&d, "特權\n環 3\n程式", 20);
-	assert_int_equal(d.n, 1);
-	assert_int_equal(d.v[0].n, strlen("特權環 3 程式"));
-	tui_doc_release(&d);
+	assert_int_equal(tui_grid_at(&g, 2, 3)->style, TUI_S_DIM);
+	assert_int_equal(tui_grid_at(&g, 2, 6)->style, TUI_S_CODE);
+	assert_int_equal(tui_grid_at(&g, 19, 6)->back, TUI_B_CODE);
+	assert_int_equal(tui_grid_at(&g, 19, 5)->back, TUI_B_BASE);
+	assert_int_equal(tui_grid_at(&g, 0, 8)->style, TUI_S_CODE);
+	assert_int_equal(tui_grid_at(&g, 2, 8)->style, TUI_S_ACCENT);
+	tui_grid_clear(&g);
+	tui_lines_draw(tui_area_all(&g), &l, 4); /* scrolled */
+	row_is(&g, 0, "• 2 * 3");
 	tui_grid_release(&g);
 }
 

@@ -69,20 +69,4 @@ void tui_frame(struct tui_area a, enum tui_style s, bool heavy);
 /* Columns of terminated text as the grid will show it. */
 int tui_width(const struct tui_grid *g, const char *text);
 
-/* Breaks text into lines of at most `width` columns, at spaces and between CJK characters;
- * closing punctuation never starts a line. Call until it returns false.
- *     struct tui_wrap w = { .text = s, .width = 30 };
- *     while (tui_wrap_next(&w)) use w.line, w.len */
-struct tui_wrap {
-	const char *text;
-	int width;
-	const char *line;  /* out */
-	size_t len;        /* out: bytes of the line */
-};
-bool tui_wrap_next(struct tui_wrap *w);
-/* Puts wrapped text from row y on, at most `rows`. Returns the rows used. */
-int tui_put_wrapped(struct tui_area a, int x, int y, int width, int rows, enum tui_style s,
-		    const char *text);
-int tui_wrap_rows(const char *text, int width);
-
 #endif

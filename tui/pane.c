@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "tui/pane.h"
+#include "tui/text.h"
 
 const struct tui_pane_ops *const tui_panes[ENG_VIEW_COUNT] = {
 #define ENG_VIEW(id, title, sentence) &tui_pane_##id,
@@ -43,11 +44,7 @@ void tui_pane_empty(struct tui_area a, const struct tui_pane *p, const char *tex
 	const char *t = tui_tr(p, text);
 	int width = a.w - 4 < 44 ? a.w - 4 : 44;
 	int rows = tui_wrap_rows(t, width);
-	struct tui_wrap w = { .text = t, .width = width };
-	for (int y = (a.h - rows) / 2 < 0 ? 0 : (a.h - rows) / 2; tui_wrap_next(&w); y++) {
-		int c = rs_utf8_width(w.line, w.len);
-		tui_put_raw(a, (a.w - c) / 2, y, c, TUI_S_FAINT, w.line, w.len);
-	}
+	tui_put_centered(a, (a.h - rows) / 2 < 0 ? 0 : (a.h - rows) / 2, width, TUI_S_FAINT, t);
 }
 
 struct tui_area tui_pane_detail(struct tui_area a, const char *title, const char *text)

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "tui/app.h"
+#include "tui/text.h"
 
 void tui_hit_add(struct tui_app *a, struct tui_area at, enum tui_hit_type type, int arg)
 {
@@ -226,9 +227,7 @@ static void draw_help(struct tui_app *a, struct tui_area all)
 			continue;
 		tui_put_max(in, 0, y, key_w - 1, TUI_S_KEY,
 			    tui_action_keys_label((enum tui_action)i, keys, sizeof(keys)));
-		struct tui_wrap wrap = { .text = tui_app_tr(a, info->sentence), .width = text_w };
-		while (tui_wrap_next(&wrap))
-			tui_put_raw(in, key_w, y++, text_w, TUI_S_TEXT, wrap.line, wrap.len);
+		y += tui_put_wrapped(in, key_w, y, text_w, rows, TUI_S_TEXT, tui_app_tr(a, info->sentence));
 	}
 	tui_put(in, 0, y + 1, TUI_S_DIM,
 		tui_app_tr(a, N_("The mouse works too: click a pane, a row or a key; the wheel scrolls.")));
@@ -244,14 +243,8 @@ static void draw_too_small(struct tui_app *a, struct tui_area all)
 	const char *text[] = { tui_app_tr(a, N_("The terminal is too small.")), need };
 	int rows = tui_wrap_rows(text[0], all.w) + tui_wrap_rows(text[1], all.w);
 	int y = (all.h - rows) / 2 < 0 ? 0 : (all.h - rows) / 2;
-	for (int i = 0; i < 2; i++) {
-		struct tui_wrap w = { .text = text[i], .width = all.w };
-		while (tui_wrap_next(&w)) {
-			int c = rs_utf8_width(w.line, w.len), x = (all.w - c) / 2;
-			tui_put_raw(all, x < 0 ? 0 : x, y++, all.w, i ? TUI_S_DIM : TUI_S_STRONG, w.line,
-				    w.len);
-		}
-	}
+	for (int i = 0; i < 2; i++)
+		y += tui_put_centered(all, y, all.w, i ? TUI_S_DIM : TUI_S_STRONG, text[i]);
 }
 
 void tui_app_draw(struct tui_app *a, struct tui_grid *g)

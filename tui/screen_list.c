@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "tui/app.h"
+#include "tui/text.h"
 
 static const char *const track_titles[] = {
 #define ENG_TRACK(id, title) title,

@@ -10,7 +10,7 @@ void tui_draw_text(struct tui_app *a, struct tui_area frame)
 	struct tui_lesson *ls = &a->ls;
 	const struct eng_step *s = tui_step(a);
 	bool focus = ls->focus == TUI_FOCUS_TEXT;
-	struct tui_doc d;
+	tui_auto_lines l = { 0 };
 	char title[96];
 	snprintf(title, sizeof(title), tui_app_tr(a, N_("step %u of %u")),
 		 eng_session_step(ls->session) + 1, ls->lesson->steps);
@@ -20,20 +20,20 @@ void tui_draw_text(struct tui_app *a, struct tui_area frame)
 		in.x += (in.w - 76) / 2;
 		in.w = 76;
 	}
-	tui_doc_layout(&d, eng_text(&s->text, a->lang), in.w);
-	ls->text_rows = d.n;
+	tui_lines_md(eng_text(&s->text, a->lang), in.w, &l);
+	int rows = (int)l.n;
+	ls->text_rows = rows;
 	ls->text_page = in.h;
-	if (ls->text_top > d.n - in.h)
-		ls->text_top = d.n - in.h;
+	if (ls->text_top > rows - in.h)
+		ls->text_top = rows - in.h;
 	if (ls->text_top < 0)
 		ls->text_top = 0;
-	tui_doc_draw(in, &d, ls->text_top);
-	tui_draw_thumb(frame, d.n, in.h, ls->text_top, focus);
-	if (ls->text_top + in.h < d.n) {
+	tui_lines_draw(in, &l, ls->text_top);
+	tui_draw_thumb(frame, rows, in.h, ls->text_top, focus);
+	if (ls->text_top + in.h < rows) {
 		const char *more = tui_app_tr(a, N_(" more ↓ "));
 		tui_put_right(frame, frame.w - 2, frame.h - 1, focus ? TUI_S_ACCENT : TUI_S_DIM, more);
 	}
-	tui_doc_release(&d);
 }
 
 /* The panel's content is written once, into rows from `y` on; with in.g NULL it is only measured. */
@@ -47,23 +47,21 @@ struct pen {
 
 static void para(struct pen *p, int indent, enum tui_style s, const char *text)
 {
-	struct tui_wrap w = { .text = text, .width = p->in.w - indent };
-	while (tui_wrap_next(&w)) {
+	tui_auto_lines l = { 0 };
+	eng_md_layout_text(text, p->in.w - indent, &l);
+	for (unsigned i = 0; i < l.n; i++, p->y++)
 		if (!p->measure)
-			tui_put_raw(p->in, indent, p->y, p->in.w - indent, s, w.line, w.len);
-		p->y++;
-	}
+			tui_put_line(p->in, indent, p->y, s, &l.v[i]);
 }
 
 /* Text with Markdown in it: questions, hints and reasons are lesson texts too. */
 static void rich(struct pen *p, int indent, const char *text)
 {
-	struct tui_doc d;
-	tui_doc_layout(&d, text, p->in.w - indent);
-	for (int i = 0; i < d.n; i++, p->y++)
+	tui_auto_lines l = { 0 };
+	tui_lines_md(text, p->in.w - indent, &l);
+	for (int i = 0; i < (int)l.n; i++, p->y++)
 		if (!p->measure && p->y >= 0 && p->y < p->in.h)
-			tui_doc_draw(tui_area_sub(p->in, indent, p->y, p->in.w - indent, 1), &d, i);
-	tui_doc_release(&d);
+			tui_lines_draw(tui_area_sub(p->in, indent, p->y, p->in.w - indent, 1), &l, i);
 }
 
 static void put(struct pen *p, int x, enum tui_style s, const char *text)

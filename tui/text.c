@@ -1,199 +1,81 @@
-#include <stdlib.h>
-#include <string.h>
-
 #include "tui/text.h"
 
-/* A paragraph on its way: its text with one style a byte. */
-struct para {
-	struct rs_str text, style;
-	enum tui_style base;
-	bool bold, emph, code;
-};
+#include <string.h>
 
-static void para_clear(struct para *p)
+void tui_lines_md(const char *text, int width, struct eng_md_lines *out)
 {
-	rs_str_clear(&p->text);
-	rs_str_clear(&p->style);
-	p->base = TUI_S_TEXT;
-	p->bold = p->emph = p->code = false;
+	struct eng_md md;
+	eng_md_parse(text, &md);
+	eng_md_layout(&md, width, out);
+	eng_md_release(&md);
 }
 
-static enum tui_style para_style(const struct para *p)
+static enum tui_style run_style(unsigned bits, enum tui_style base)
 {
-	return p->code ? TUI_S_CODE : p->bold ? TUI_S_STRONG : p->emph ? TUI_S_ACCENT : p->base;
+	if (bits & ENG_MD_MARKER)
+		return TUI_S_DIM;
+	if (bits & ENG_MD_CODE_SPAN)
+		return TUI_S_CODE;
+	if (bits & ENG_MD_STRONG)
+		return TUI_S_STRONG;
+	if (bits & (ENG_MD_EM | ENG_MD_TITLE))
+		return TUI_S_ACCENT;
+	return base;
 }
 
-/* A * that opens or closes emphasis touches a letter on one side and none on the other. */
-static bool emphasis_mark(const struct para *p, const char *s, size_t i, size_t n)
+int tui_put_line(struct tui_area a, int x, int y, enum tui_style s, const struct eng_md_line *l)
 {
-	bool space_after = i + 1 >= n || s[i + 1] == ' ';
-	bool space_before = i == 0 ? !p->text.len : s[i - 1] == ' ';
-	return p->emph ? !space_before : !space_after;
-}
-
-static void para_add(struct para *p, const char *s, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		if (s[i] == '`') {
-			p->code = !p->code;
-			continue;
-		}
-		if (!p->code && s[i] == '*' && i + 1 < n && s[i + 1] == '*') {
-			p->bold = !p->bold;
-			i++;
-			continue;
-		}
-		if (!p->code && s[i] == '*' && emphasis_mark(p, s, i, n)) {
-			p->emph = !p->emph;
-			continue;
-		}
-		rs_str_addc(&p->text, s[i]);
-		rs_str_addc(&p->style, (char)para_style(p));
+	int used = 0;
+	for (unsigned i = 0; i < l->runs; i++) {
+		const struct eng_md_run *r = &l->run[i];
+		used += tui_put_raw(a, x, y, a.w - x, run_style(r->style, s), r->text, strlen(r->text));
+		x += r->cols;
+		if (r->style & ENG_MD_MARKER && r->cols >= 2 && r->text[r->cols - 2] == '-')
+			tui_put_raw(a, x - 2, y, 1, TUI_S_DIM, "•", strlen("•"));
 	}
+	return used;
 }
 
-static bool wide_before_end(const struct rs_str *s)
+void tui_lines_draw(struct tui_area a, const struct eng_md_lines *l, int top)
 {
-	size_t i = s->len;
-	uint32_t cp;
-	if (!i)
-		return false;
-	do
-		i--;
-	while (i && ((unsigned char)s->p[i] & 0xc0) == 0x80);
-	rs_utf8_decode(s->p + i, s->len - i, &cp);
-	return rs_utf8_cp_width(cp) == 2;
-}
-
-/* Lines of a paragraph are joined with a space, but not between two Chinese characters. */
-static void para_join(struct para *p, const char *s, size_t n)
-{
-	uint32_t cp;
-	if (p->text.len) {
-		bool wide = rs_utf8_decode(s, n, &cp) && rs_utf8_cp_width(cp) == 2;
-		if (!(wide && wide_before_end(&p->text)))
-			para_add(p, " ", 1);
-	}
-	para_add(p, s, n);
-}
-
-static void line_add(struct tui_doc *d, const char *text, const char *style, size_t n, int indent,
-		     const char *lead, bool fence)
-{
-	d->v = rs_xrealloc(d->v, (size_t)d->n + 1, sizeof(*d->v));
-	struct tui_line *l = &d->v[d->n++];
-	*l = (struct tui_line){ .n = n, .indent = indent, .lead = lead, .fence = fence };
-	l->text = rs_xmalloc(n + 1);
-	l->style = rs_xmalloc(n + 1);
-	if (n) {
-		memcpy(l->text, text, n);
-		memcpy(l->style, style, n);
-	}
-}
-
-static void para_flush(struct tui_doc *d, struct para *p, int width, int indent, const char *lead)
-{
-	struct tui_wrap w = { .text = p->text.p, .width = width - indent };
-	if (!p->text.len)
-		return;
-	while (tui_wrap_next(&w)) {
-		line_add(d, w.line, p->style.p + (w.line - p->text.p), w.len, indent, lead, false);
-		lead = NULL;
-	}
-	para_clear(p);
-}
-
-static void gap(struct tui_doc *d)
-{
-	if (d->n && (d->v[d->n - 1].n || d->v[d->n - 1].fence))
-		line_add(d, NULL, NULL, 0, 0, NULL, false);
-}
-
-void tui_doc_layout(struct tui_doc *d, const char *text, int width)
-{
-	struct para p = { .text = RS_STR_INIT, .style = RS_STR_INIT };
-	bool fence = false;
-	int indent = 0;
-	const char *lead = NULL;
-	*d = (struct tui_doc){ 0 };
-	para_clear(&p);
-	for (const char *s = text, *next; *s; s = next) {
-		size_t n = strcspn(s, "\n");
-		next = s + n + (s[n] == '\n');
-		size_t sp = strspn(s, " ");
-		if (sp > n)
-			sp = n;
-		if (n - sp >= 3 && !strncmp(s + sp, "```", 3)) {
-			para_flush(d, &p, width, indent, lead);
-			fence = !fence;
-			indent = 0;
-			lead = NULL;
-			continue;
-		}
-		if (fence) {
-			rs_auto_str style = RS_STR_INIT;
-			for (size_t i = 0; i < n; i++)
-				rs_str_addc(&style, (char)TUI_S_CODE);
-			line_add(d, s, style.p, n, 1, NULL, true);
-			continue;
-		}
-		if (sp == n) { /* an empty line ends a paragraph */
-			para_flush(d, &p, width, indent, lead);
-			gap(d);
-			indent = 0;
-			lead = NULL;
-			continue;
-		}
-		if (n - sp > 2 && s[sp] == '-' && s[sp + 1] == ' ') {
-			para_flush(d, &p, width, indent, lead);
-			indent = 2 + (int)sp;
-			lead = "•";
-			para_join(&p, s + sp + 2, n - sp - 2);
-			continue;
-		}
-		if (s[0] == '#') {
-			size_t h = strspn(s, "#");
-			para_flush(d, &p, width, indent, lead);
-			p.base = TUI_S_ACCENT;
-			para_join(&p, s + h + strspn(s + h, " "), n - h - strspn(s + h, " "));
-			para_flush(d, &p, width, 0, NULL);
-			continue;
-		}
-		para_join(&p, s + sp, n - sp);
-	}
-	para_flush(d, &p, width, indent, lead);
-	while (d->n && !d->v[d->n - 1].n && !d->v[d->n - 1].fence) {
-		d->n--;
-		free(d->v[d->n].text);
-		free(d->v[d->n].style);
-	}
-	rs_str_release(&p.text);
-	rs_str_release(&p.style);
-}
-
-void tui_doc_release(struct tui_doc *d)
-{
-	for (int i = 0; i < d->n; i++) {
-		free(d->v[i].text);
-		free(d->v[i].style);
-	}
-	free(d->v);
-	*d = (struct tui_doc){ 0 };
-}
-
-void tui_doc_draw(struct tui_area a, const struct tui_doc *d, int top)
-{
-	for (int y = 0; y < a.h && top + y < d->n; y++) {
-		const struct tui_line *l = &d->v[top + y];
-		if (l->fence)
+	for (int y = 0; y < a.h && top + y < (int)l->n; y++) {
+		const struct eng_md_line *line = &l->v[top + y];
+		if (line->type == ENG_MD_CODE)
 			tui_back_row(a, 0, y, a.w, TUI_B_CODE);
-		if (l->lead)
-			tui_put(a, l->indent - 2, y, TUI_S_DIM, l->lead);
-		int x = l->indent;
-		for (size_t i = 0, j; i < l->n; i = j) {
-			for (j = i + 1; j < l->n && l->style[j] == l->style[i]; j++)
-				;
-			x += tui_put_raw(a, x, y, a.w - x, l->style[i], l->text + i, j - i);
-		}
+		tui_put_line(a, 0, y, TUI_S_TEXT, line);
 	}
+}
+
+int tui_put_wrapped(struct tui_area a, int x, int y, int width, int rows, enum tui_style s,
+		    const char *text)
+{
+	tui_auto_lines l = { 0 };
+	int used = 0;
+	eng_md_layout_text(text, width, &l);
+	for (; used < rows && used < (int)l.n; used++) {
+		bool cut = used == rows - 1 && used + 1 < (int)l.n;
+		struct tui_area in = tui_area_sub(a, 0, 0, cut ? x + width - 1 : a.w, a.h);
+		int c = tui_put_line(in, x, y + used, s, &l.v[used]);
+		if (cut)
+			tui_put_raw(a, x + c, y + used, 1, s, "…", strlen("…"));
+	}
+	return used;
+}
+
+int tui_wrap_rows(const char *text, int width)
+{
+	tui_auto_lines l = { 0 };
+	eng_md_layout_text(text, width, &l);
+	return (int)l.n;
+}
+
+int tui_put_centered(struct tui_area a, int y, int width, enum tui_style s, const char *text)
+{
+	tui_auto_lines l = { 0 };
+	eng_md_layout_text(text, width, &l);
+	for (int i = 0; i < (int)l.n; i++) {
+		int x = (a.w - l.v[i].cols) / 2;
+		tui_put_line(a, x < 0 ? 0 : x, y + i, s, &l.v[i]);
+	}
+	return (int)l.n;
 }
