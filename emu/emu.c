@@ -247,7 +247,7 @@ int emu_run(const struct emu_desc *d, struct rs_emitter *em, int control_fd,
 	res->blocks = p.w->blocks;
 	res->translator_ns = p.w->translator_ns;
 	res->flushes = p.w->flushes;
-	if (m.l->threads)
+	if (m.l->live)
 		p.w = NULL; /* a thread that did not end still uses it */
 	emu_linux_free(m.l);
 	return r;

@@ -61,6 +61,7 @@ void emu_thread_enter(struct emu_thread *t)
 	pthread_mutex_lock(&t->l->lock);
 	t->next = t->l->threads;
 	t->l->threads = t;
+	t->l->live++;
 	pthread_mutex_unlock(&t->l->lock);
 }
 
@@ -218,7 +219,7 @@ static void wait_for_threads(struct emu_linux *l)
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += 1;
 	pthread_mutex_lock(&l->lock);
-	while (l->threads) {
+	while (l->live) {
 		if (atomic_load(&l->ending) == 2) {
 			for (struct emu_thread *t = l->threads; t; t = t->next)
 				emu_thread_wake(t);
@@ -265,7 +266,7 @@ void emu_linux_free(struct emu_linux *l)
 	if (!l)
 		return;
 	/* The CPUs belong to the world. A thread that was left behind still uses the rest. */
-	if (!l->threads) {
+	if (!l->live) {
 		free(l->exe);
 		free(l->name);
 		pthread_cond_destroy(&l->gone);

@@ -46,8 +46,9 @@ struct emu_linux {
 	struct emu_world *w;
 	struct rs_emitter *em;          /* may be NULL */
 	pthread_mutex_t lock;           /* memory map, dispositions, list of threads */
-	pthread_cond_t gone;            /* a thread left the list */
+	pthread_cond_t gone;            /* a thread is done */
 	struct emu_thread *threads;
+	unsigned live;                  /* host threads that still use this, the world or memory */
 	struct emu_sigaction action[EMU_SIGNALS + 1];
 	atomic_ullong pending;          /* signals for any thread */
 	struct emu_siginfo info[EMU_SIGNALS + 1];

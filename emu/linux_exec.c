@@ -117,7 +117,7 @@ static void other_threads_end(struct emu_thread *t)
 			x->exited = true;
 			emu_thread_wake(x);
 		}
-	while (l->threads != t || t->next)
+	while (l->live > 1)
 		pthread_cond_wait(&l->gone, &l->lock);
 	pthread_mutex_unlock(&l->lock);
 }

@@ -117,12 +117,16 @@ void emu_thread_leave(struct emu_thread *t)
 	/* The last one to exit ends the process with its status. */
 	if (!l->threads)
 		emu_linux_end(l, RS_OUT_EXITED, l->status, 0, t->cpu->pc);
-	pthread_cond_broadcast(&l->gone);
 	pthread_mutex_unlock(&l->lock);
 	if (t->clear_tid && emu_mem_write(&l->w->mem, t->clear_tid, &zero, 4))
 		wake_word(t, t->clear_tid, 1);
 	emu_cpu_free(t->cpu);
 	free(t);
+	/* After this, the one that waits takes everything down. */
+	pthread_mutex_lock(&l->lock);
+	l->live--;
+	pthread_cond_broadcast(&l->gone);
+	pthread_mutex_unlock(&l->lock);
 }
 
 int64_t emu_sys_exit(struct emu_thread *t, const uint64_t a[6])
@@ -265,6 +269,7 @@ static void fork_linux(struct emu_thread *t, const uint64_t a[6])
 	l->em = NULL; /* the event ring is the parent's */
 	l->captured[1] = l->captured[2] = false;
 	l->threads = t;
+	l->live = 1;
 	t->next = NULL;
 	t->tid = (int)syscall(SYS_gettid);
 	atomic_store(&t->pending, 0);

@@ -93,15 +93,14 @@ unsigned rv_decode(uint32_t bits, struct rv_insn *out)
 	memset(out, 0, sizeof(*out));
 	out->len = (uint8_t)rv_length(bits);
 	out->bits = out->len == 2 ? bits & 0xffff : bits;
+	out->id = out->op = RV_COUNT;
 	if (!out->len) {
 		out->len = 4;
 		return 0;
 	}
 	row = find_row(out->bits);
-	if (!row || !take_operands(out, row->format)) {
-		out->id = out->op = RV_COUNT;
+	if (!row || !take_operands(out, row->format))
 		return 0;
-	}
 	out->id = (uint16_t)(row - rv_rows);
 	out->op = row->op;
 	if (row->format == RV_FORMAT_R4)

@@ -52,6 +52,7 @@ static void test_texts(void **state)
 	assert_string_equal(text_of(0x4505, 0, RV_STYLE_EXACT), "c.li\ta0,1");
 	assert_string_equal(text_of(0x4505, 0, RV_STYLE_ALIASES), "li\ta0,1");
 	assert_string_equal(text_of(0xc0001073, 0, RV_STYLE_ALIASES), "unimp");
+	assert_string_equal(text_of(0xffffffff, 0, RV_STYLE_ALIASES), ".4byte\t0xffffffff");
 	assert_string_equal(text_of(0x8002, 0, RV_STYLE_ALIASES), ".2byte\t0x8002"); /* c.jr zero */
 }
 
