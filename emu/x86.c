@@ -193,6 +193,7 @@ void emu_x86_enter(struct emu_cpu *cpu, const struct emu_block *b)
 	memcpy(&enter, &at, sizeof(enter));
 	emu_x86_current = cpu;
 	enter(cpu, x->rx + b->code);
+	emu_x86_current = NULL; /* a kick may come late, when the CPU is gone */
 	if (cpu->exit_site)
 		cpu->pc = ((const struct emu_exit *)cpu->exit_site)->pc;
 }

@@ -121,17 +121,19 @@ static void on_kick(int sig, siginfo_t *si, void *context)
 	const struct emu_x86 *x;
 	struct emu_block *b;
 	uint64_t at;
+	bool inside;
 
 	(void)sig;
 	(void)si;
 	if (!cpu || !cpu->in_code || !cpu->world->x86)
 		return;
 	x = cpu->world->x86;
+	inside = in_code(x, (uint64_t)uc->uc_mcontext.gregs[REG_RIP]);
 	at = place_in_code(cpu, (uint64_t)uc->uc_mcontext.gregs[REG_RIP]);
 	if (!in_code(x, at))
 		return;
 	at -= (uint64_t)(uintptr_t)x->rx;
-	if (at >= x->enter_pins && at < x->leave_exit) {
+	if (inside && at >= x->enter_pins && at < x->leave_exit) {
 		leave(cpu, uc); /* on the way in: the guest's state is still in memory */
 		return;
 	}
@@ -139,7 +141,7 @@ static void on_kick(int sig, siginfo_t *si, void *context)
 		cpu->jumps[i].pc = ~0ull;
 	b = emu_block_by_code(cpu->world, (uint32_t)at);
 	/* what was found in that cache a moment ago is looked for again */
-	if (b && at > b->jump && at < b->jump_end && in_code(x, (uint64_t)uc->uc_mcontext.gregs[REG_RIP]))
+	if (b && at > b->jump && at < b->jump_end && inside)
 		uc->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)(x->rx + b->jump);
 	for (unsigned i = 0; b && i < b->exits; i++) {
 		if (b->exit[i].patch)
