@@ -6,6 +6,8 @@ rv=riscv64-linux-gnu-gcc
 command -v $rv >/dev/null || { echo "skip: no $rv (gcc-riscv64-linux-gnu, libc6-dev-riscv64-cross)"; exit 77; }
 dir=$(mktemp -d) || exit 3
 trap 'rm -rf "$dir"' EXIT
+echo 'int main(void) { return 0; }' >"$dir/f.c"
+$rv -static -o "$dir/f" "$dir/f.c" 2>/dev/null || { echo "skip: $rv cannot link a static program (libc6-dev-riscv64-cross)"; exit 77; }
 bad=0 runs=0
 flags="-ffp-contract=off -frounding-math -fno-builtin"
 fail() { echo "FAILED: $*"; bad=$((bad + 1)); }
