@@ -9,7 +9,7 @@
  *   xlat.c      guest code -> IR: where a block ends
  *   passes.c    IR -> better IR; each pass can be switched off
  *   interp.c    the IR interpreter, oracle of the back ends     fp.c  its floating point
- *   x86.h       the x86-64 back end: x86_emit.h, x86_gen.c, x86_mem.c, x86_fp.c, x86.c, x86_signal.c
+ *   x86.h       the x86-64 back end; its own map
  *   world.h     one translated process: blocks, chains, locks     cache.c
  *   run.c       the run loop of a CPU
  *   load.c, linux.h, linux*.c   loading a program, and the system calls it makes
