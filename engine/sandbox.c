@@ -55,6 +55,7 @@ static const struct eng_sandbox_row rows[] = {
 	CALL(poll, "wait for orders"),
 	CALL(ppoll, "wait for orders"),
 	CALL(futex, "threads wait for each other; a full event ring waits for the lab"),
+	CALL(sched_getaffinity, "malloc counts the processors when a second thread begins to allocate"),
 	CALL(clock_gettime, "time stamps where the vDSO cannot"),
 	CALL(clock_nanosleep, "the watchdog sleeps"),
 	CALL(nanosleep, "the watchdog sleeps"),
