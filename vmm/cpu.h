@@ -117,7 +117,7 @@ struct vmm_walk {
 	uint64_t gpa;         /* when mapped */
 	uint64_t page_size;
 	bool writable, user, nx; /* of the whole walk */
-	char why[96];         /* when not mapped: English sentence part; translation key */
+	char why[96];         /* when not mapped: part of an English sentence */
 };
 void vmm_walk(const struct vmm_machine *m, const struct vmm_cpu_state *s, uint64_t linear,
 	      struct vmm_walk *out);

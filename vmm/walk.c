@@ -20,9 +20,9 @@ struct level {
 };
 #define LEVEL(name, shift, bits, large_ok, no_rights)                                              \
 	{                                                                                          \
-		name, N_("the " name " is not present (P = 0)"),                                   \
-			N_("the " name " has a reserved bit set"),                                 \
-			N_("the " name " lies outside the guest's memory"), shift, bits, large_ok, \
+		name, "the " name " is not present (P = 0)",                                       \
+			"the " name " has a reserved bit set",                                     \
+			"the " name " lies outside the guest's memory", shift, bits, large_ok,     \
 			no_rights                                                                  \
 	}
 
@@ -143,7 +143,7 @@ void vmm_walk(const struct vmm_machine *m, const struct vmm_cpu_state *s, uint64
 		return;
 	}
 	if ((p == &paging_4 && !canonical(linear, 48)) || (p == &paging_5 && !canonical(linear, 57))) {
-		stop(out, N_("the address is not canonical"));
+		stop(out, "the address is not canonical");
 		return;
 	}
 	base = table_base(s, p);
