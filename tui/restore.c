@@ -25,7 +25,6 @@ void tui_restore_now(void)
 {
 	if (!st.active || getpid() != st.owner)
 		return;
-	st.active = 0;
 	for (size_t done = 0; done < st.len;) {
 		ssize_t n = write(STDOUT_FILENO, st.bytes + done, st.len - done);
 		if (n <= 0)
@@ -33,6 +32,7 @@ void tui_restore_now(void)
 		done += (size_t)n;
 	}
 	tcsetattr(STDIN_FILENO, TCSANOW, &st.before);
+	st.active = 0; /* last: a signal in the middle of this does it all again before it kills us */
 }
 
 bool tui_restore_arm(void)
