@@ -19,6 +19,7 @@
 
 #include "emu/emu.h"
 #include "emu/rv.h"
+#include "engine/base/file.h"
 #include "engine/base/cleanup.h"
 
 #define INSNS 2000
