@@ -41,7 +41,6 @@ struct emu_jump {
 };
 #define EMU_JUMPS 1024u     /* power of two; index = (pc >> 1) & (EMU_JUMPS - 1) */
 #define EMU_SPILLS 64
-#define EMU_RETURNS 16u     /* return-address stack, power of two */
 
 struct emu_cpu {
 	uint64_t r[32];         /* RISC-V x0..x31 (x0 stays 0); AArch64 x0..x30, sp */
@@ -72,9 +71,7 @@ struct emu_cpu {
 	uint32_t id;            /* 0 = the first thread; actor of events */
 	int32_t host_tid;
 	struct emu_cpu *next;   /* list of the world */
-	uint32_t ret_top;
 	struct emu_jump jumps[EMU_JUMPS];
-	struct emu_jump returns[EMU_RETURNS];
 	union emu_vec frame[];  /* interpreter: locals of the block */
 };
 
