@@ -86,7 +86,8 @@ static void test_clock_mapping(void **state)
 	assert_int_equal(rs_clock_ns(&c, 0), 0);
 }
 
-/* Where RDTSC is forbidden it must not even be tried: it would be a SIGSEGV. */
+/* Where RDTSC is forbidden it must not even be tried: it would be a SIGSEGV. Nothing more is done in
+ * the child: clock_gettime() of the vDSO reads the TSC itself, so no program could take the time. */
 static void test_forbidden_tsc(void **state)
 {
 #ifdef __x86_64__
@@ -95,17 +96,9 @@ static void test_forbidden_tsc(void **state)
 	(void)state;
 
 	if (pid == 0) {
-		struct rs_channel *ch;
-		struct rs_emitter em;
-		struct rs_event ev;
-
 		if (prctl(PR_SET_TSC, PR_TSC_SIGSEGV) < 0)
 			_exit(77);
-		if (rs_stamp_choose() != RS_STAMP_MONOTONIC)
-			_exit(1);
-		ch = open_pair(8, RS_FULL_DROP, &em);
-		send(&em, 0, 0);
-		_exit(rs_channel_read(ch, &ev, 1) == 1 && ev.time < 1000000000 ? 0 : 2);
+		_exit(rs_stamp_choose() == RS_STAMP_MONOTONIC ? 0 : 1);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
