@@ -4,6 +4,7 @@
 #include <string.h>
 #include <xmmintrin.h>
 
+#include "emu/emu.h"
 #include "emu/guest.h"
 
 const char *emu_exc_name(enum emu_exc e)
@@ -58,7 +59,14 @@ void emu_cpu_set_frm(struct emu_cpu *cpu, unsigned frm)
 	set(cpu, (get(cpu) & ~0x6000u) | (uint32_t)rc_of_rm[frm & 7] << 13);
 }
 
-static const struct emu_guest *const guests[] = { &emu_guest_riscv64 };
+/* The guests: emu_guest_<name>. */
+#define GUESTS(X) X(riscv64)
+#define X(name) &emu_guest_##name,
+static const struct emu_guest *const guests[] = { GUESTS(X) };
+#undef X
+#define X(name) #name,
+const char *const emu_guest_names[] = { GUESTS(X) NULL };
+#undef X
 
 const struct emu_guest *emu_guest_by_elf(unsigned machine)
 {

@@ -13,7 +13,7 @@
  *   world.h     one translated process: blocks, chains, locks     cache.c
  *   run.c       the run loop of a CPU
  *   load.c, linux.h, linux*.c   loading a program, and the system calls it makes
- *   emu.c       emu_run, emu_show
+ *   emu.c       emu_run, emu_show        doc.c, rv_doc.c  reference pages from the tables
  *
  * Guest memory is one 4 GiB range of its own: a guest address is the low 32 bits of what the guest
  * computed, so a guest cannot reach the lab's memory. A wild address with high bits set faults where it
@@ -86,5 +86,28 @@ typedef unsigned emu_host_text(const uint8_t *code, unsigned avail, uint64_t add
  * Errors as emu_run; -ESRCH: no such symbol; -EFAULT: no code there. */
 int emu_show(const struct emu_desc *d, const char *at, enum emu_stage stage, emu_host_text *host,
 	     struct rs_str *out, struct rs_err *err);
+
+/* ---- reference pages: the tables as text; pointers are to constants ---- */
+
+extern const char *const emu_guest_names[];    /* "riscv64", ..., NULL */
+/* One row of a guest's instruction table. */
+struct emu_insn_doc {
+	const char *name;             /* mnemonic */
+	char operands[64];            /* "rd,offset(rs1)" */
+	char bits[80];                /* the encoding, highest bit first: 0 and 1 are fixed, a letter is a bit
+					 of the field that it stands for; a blank between fields */
+	const char *group, *group_text; /* extension; what it is (translation key) */
+	char effect[112];             /* "rd = rs1 + rs2", or the same as another row: "= add" */
+};
+/* Row `i` (from 0) of that guest; false: there is no such guest or row. */
+bool emu_doc_insn(const char *guest, unsigned i, struct emu_insn_doc *d);
+const char *emu_doc_notation(const char *guest); /* what letters and effects mean (translation key) */
+/* One operation of the IR. */
+struct emu_op_doc {
+	const char *name;
+	char operands[48];            /* "d, a, b, cond" */
+	const char *kind, *sentence;  /* translation keys */
+};
+bool emu_doc_op(unsigned i, struct emu_op_doc *d);
 
 #endif

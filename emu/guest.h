@@ -29,6 +29,7 @@ void emu_x_exception(struct emu_xlat *x, enum emu_exc exc);
 /* ... is ordinary, but the block must end after it (it changed something translation relies on). */
 void emu_x_stop(struct emu_xlat *x);
 
+struct emu_insn_doc; /* emu.h */
 struct emu_guest {
 	const char *name;               /* "riscv64" */
 	uint16_t elf_machine;           /* EM_RISCV (243), EM_AARCH64 (183) */
@@ -46,8 +47,15 @@ struct emu_guest {
 	/* Text of the instruction ("addi a0,a0,1", as objdump prints it). Returns its length in bytes,
 	 * 0 when avail is too short. */
 	unsigned (*disasm)(const uint8_t *code, unsigned avail, uint64_t pc, char *buf, size_t size);
+	/* Reference page: row `i` of the instruction table, emu_doc_insn of emu.h; NULL: none yet. */
+	bool (*doc)(unsigned i, struct emu_insn_doc *d);
+	const char *notation;           /* what letters and effects in it mean (translation key) */
 };
 extern const struct emu_guest emu_guest_riscv64;  /* rv_translate.c */
+
+/* Writes an encoding for a reader: `width` bits, highest first; a bit of `mask` as it is in `match`, any
+ * other as field[bit] ('x' when that is 0); a blank between fields. `out`: 2 * width bytes. */
+void emu_doc_bits(uint32_t mask, uint32_t match, const char field[32], unsigned width, char *out);
 
 /* The front end of an ELF machine number, or NULL. */
 const struct emu_guest *emu_guest_by_elf(unsigned machine);

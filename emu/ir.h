@@ -126,6 +126,8 @@ struct emu_guest;
 void emu_ir_print(const struct emu_ir *ir, const struct emu_guest *g, struct rs_str *out);
 void emu_op_print(const struct emu_ir *ir, const struct emu_op *op, const struct emu_guest *g,
 		  char *buf, size_t size);
+/* An operand letter of ops.def as a word for the reference page; "?" when it has none. */
+const char *emu_op_operand_word(char letter);
 /* Does the block keep the rules above? NULL, or a sentence about the first breach. */
 const char *emu_ir_check(const struct emu_ir *ir);
 

@@ -65,6 +65,24 @@ static void operand_text(const struct emu_ir *ir, const struct emu_op *op, char 
 	}
 }
 
+const char *emu_op_operand_word(char letter)
+{
+	static const struct {
+		char letter;
+		const char *word;
+	} words[] = {
+		{ 'd', "d" }, { 'D', "fd" }, { 'a', "a" }, { 'b', "b" }, { 'c', "c" }, { 'A', "fa" }, { 'B', "fb" },
+		{ 'C', "fc" }, { 'i', "imm" }, { 'p', "address" }, { 'l', "label" }, { 'k', "condition" },
+		{ 'z', "size" }, { 'w', "width" }, { 'o', "operation.size" }, { 'v', "conversion" },
+		{ 'r', "rounding" }, { 'h', "helper" }, { 'x', "exception" }, { 'j', "kind" }, { 's', "#exit" },
+	};
+
+	for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+		if (words[i].letter == letter)
+			return words[i].word;
+	return "?";
+}
+
 void emu_op_print(const struct emu_ir *ir, const struct emu_op *op, const struct emu_guest *g, char *buf,
 		  size_t size)
 {

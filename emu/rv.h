@@ -12,7 +12,7 @@
 
 /* Every row of rv_insn.def. */
 enum rv_id {
-#define RV_INSN(id, name, mask, match, format, ext, op, text) RV_##id,
+#define RV_INSN(id, name, mask, match, format, ext, op, text, effect) RV_##id,
 #include "emu/rv_insn.def"
 	RV_COUNT
 };
@@ -40,7 +40,7 @@ enum rv_rm { RV_RM_RNE, RV_RM_RTZ, RV_RM_RDN, RV_RM_RUP, RV_RM_RMM, RV_RM_DYN = 
 #define RV_INSN_MAX 4
 
 struct rv_row {
-	const char *name, *operands;
+	const char *name, *operands, *effect;
 	uint32_t mask, match;
 	uint8_t format; /* enum rv_format */
 	uint8_t ext;    /* enum rv_ext */
@@ -90,6 +90,9 @@ enum rv_style {
 };
 const char *rv_disasm(const struct rv_insn *i, uint64_t pc, enum rv_style style, char *buf,
 		      size_t size);
+
+struct emu_insn_doc; /* emu.h */
+bool rv_doc(unsigned i, struct emu_insn_doc *d); /* emu_guest.doc; rv_doc.c */
 
 /* "a0", "fa0". */
 const char *rv_reg_name(unsigned r);

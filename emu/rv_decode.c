@@ -4,8 +4,8 @@
 #include "emu/rv.h"
 
 const struct rv_row rv_rows[RV_COUNT] = {
-#define RV_INSN(id, name, mask, match, format, ext, op, text)                                      \
-	[RV_##id] = { name, text, mask, match, RV_FORMAT_##format, RV_EXT_##ext, RV_##op },
+#define RV_INSN(id, name, mask, match, format, ext, op, text, effect)                              \
+	[RV_##id] = { name, text, effect, mask, match, RV_FORMAT_##format, RV_EXT_##ext, RV_##op },
 #include "emu/rv_insn.def"
 };
 

@@ -465,4 +465,9 @@ const struct emu_guest emu_guest_riscv64 = {
 	.tp = EMU_R(4),
 	.translate = translate,
 	.disasm = disasm,
+	.doc = rv_doc,
+	.notation = N_("d, s, t and r are the numbers of the registers rd, rs1, rs2 and rs3 (frd, frs1, ... when "
+		       "they hold floating point); i is the immediate, m the rounding mode, q and l are aq and rl, "
+		       "and x is ignored. In effects, M32[a] is 32 bits of memory at address a, s32(v) the low 32 bits "
+		       "of v with their sign extended, u32(v) with zeros above. \"= add\": the same as add."),
 };

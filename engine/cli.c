@@ -21,7 +21,7 @@
 	X(lab) X(list) X(doctor) X(start) X(run) X(watch) X(grade) X(record) X(replay) X(lint)     \
 	X(vm) X(vm_run) X(emu) X(emu_run) X(emu_show)                                              \
 	X(doc) X(doc_man) X(doc_bash) X(doc_zsh) X(doc_events) X(doc_counters) X(doc_exits)        \
-	X(doc_lesson) X(doc_schema) X(help)
+	X(doc_lesson) X(doc_schema) X(doc_insns) X(doc_ir) X(help)
 
 #define X(id) extern const struct eng_cmd eng_cmd_##id;
 ENG_CMDS(X)

@@ -138,6 +138,10 @@ void eng_doc_man(struct rs_str *out);
 void eng_doc_bash(struct rs_str *out);
 void eng_doc_zsh(struct rs_str *out);
 
+/* Reference pages of the translator, as plain text. */
+void eng_doc_insns(const char *guest, enum rs_lang lang, struct rs_str *out);
+void eng_doc_ir(enum rs_lang lang, struct rs_str *out);
+
 /* A lesson named on the command line: number, id, alias or folder name in the labs folder; or the
  * path of a lesson folder, a lesson.yaml or a marked workspace. The caller frees (eng_lesson_free). NULL: err is set. */
 struct eng_lesson *eng_cli_lesson(const char *name, struct rs_err *err);

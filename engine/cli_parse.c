@@ -63,6 +63,14 @@ static int bad_choice(struct eng_cli *c, const char *what, const char *value,
 	return eng_cli_usage(c, N_("%s cannot be \"%s\"; it can be: %s"), what, value, all.p);
 }
 
+static bool is_choice(const char *value, const char *const *choices)
+{
+	for (unsigned i = 0; choices[i]; i++)
+		if (strcmp(choices[i], value) == 0)
+			return true;
+	return false;
+}
+
 /* Checks a value against its row; 0 or an exit code. */
 static int check_value(struct eng_cli *c, const struct eng_opt *o, const char *value)
 {
@@ -73,10 +81,7 @@ static int check_value(struct eng_cli *c, const struct eng_opt *o, const char *v
 
 	switch (o->arg) {
 	case ENG_ARG_CHOICE:
-		for (unsigned i = 0; o->choices[i]; i++)
-			if (strcmp(o->choices[i], value) == 0)
-				return 0;
-		return bad_choice(c, what, value, o->choices);
+		return is_choice(value, o->choices) ? 0 : bad_choice(c, what, value, o->choices);
 	case ENG_ARG_ENGINE:
 		for (unsigned i = 0; engines[i]; i++)
 			if (strcmp(engines[i], value) == 0)
@@ -312,6 +317,9 @@ static int check_args(struct eng_cli *c)
 				     c->arg[0]);
 	if (cmd->args_max && c->args > cmd->args_max)
 		return eng_cli_usage(c, N_("one argument too many: \"%s\""), c->arg[cmd->args_max]);
+	for (unsigned i = 0; cmd->choices && i < c->args; i++)
+		if (!is_choice(c->arg[i], cmd->choices))
+			return bad_choice(c, rs_tr(c->lang, cmd->args), c->arg[i], cmd->choices);
 	return -1;
 }
 

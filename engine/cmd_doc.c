@@ -1,6 +1,7 @@
 /* ringside doc: pages generated from the tables. */
 #include <string.h>
 
+#include "emu/emu.h"
 #include "engine/base/channel.h"
 #include "engine/base/cleanup.h"
 #include "engine/cli.h"
@@ -141,6 +142,25 @@ static int doc_lesson(struct eng_cli *c)
 	return put(c, &out);
 }
 
+static int doc_insns(struct eng_cli *c)
+{
+	rs_auto_str out = RS_STR_INIT;
+
+	for (unsigned i = 0; !c->args && emu_guest_names[i]; i++)
+		rs_str_addf(&out, "%s\n", emu_guest_names[i]);
+	if (c->args)
+		eng_doc_insns(c->arg[0], c->lang, &out);
+	return put(c, &out);
+}
+
+static int doc_ir(struct eng_cli *c)
+{
+	rs_auto_str out = RS_STR_INIT;
+
+	eng_doc_ir(c->lang, &out);
+	return put(c, &out);
+}
+
 const struct eng_cmd eng_cmd_doc = {
 	.name = "doc",
 	.brief = N_("print reference pages, the man page, shell completions"),
@@ -153,7 +173,16 @@ DOC(events, "events", N_("the kinds of events, as Markdown"));
 DOC(counters, "counters", N_("the counters, as Markdown"));
 DOC(exits, "exits", N_("the KVM exit reasons, as Markdown"));
 DOC(lesson, "lesson", N_("keys, check functions and abilities, for writers of lessons"));
+DOC(ir, "ir", N_("the operations of the translator's intermediate representation"));
 DOC(schema, "schema", N_("the JSON schema of lesson.yaml"));
 DOC(man, "man", N_("the man page, as roff"));
 DOC(bash, "bash", N_("the completion for bash"));
 DOC(zsh, "zsh", N_("the completion for zsh"));
+
+const struct eng_cmd eng_cmd_doc_insns = {
+	.name = "doc insns", .args = N_("[GUEST]"), .args_min = 0, .args_max = 1, .arg = ENG_ARG_CHOICE,
+	.choices = emu_guest_names, .pure = true, .run = doc_insns,
+	.brief = N_("every instruction of a guest, from the translator's decode table"),
+	.help = N_("Prints mnemonic, operands, encoding and effect of each instruction, one a line, by "
+		   "extension. Without GUEST it names the guests."),
+};

@@ -89,7 +89,7 @@ _ringside()
 	"emu") COMPREPLY=($(compgen -W "run show" -- "$cur"));;
 	"emu run") COMPREPLY=($(compgen -f -- "$cur"));;
 	"emu show") COMPREPLY=($(compgen -f -- "$cur"));;
-	"doc") COMPREPLY=($(compgen -W "man bash zsh events counters exits lesson schema" -- "$cur"));;
+	"doc") COMPREPLY=($(compgen -W "man bash zsh events counters exits lesson schema insns ir" -- "$cur"));;
 	"doc man") COMPREPLY=();;
 	"doc bash") COMPREPLY=();;
 	"doc zsh") COMPREPLY=();;
@@ -98,6 +98,8 @@ _ringside()
 	"doc exits") COMPREPLY=();;
 	"doc lesson") COMPREPLY=();;
 	"doc schema") COMPREPLY=();;
+	"doc insns") COMPREPLY=($(compgen -W "riscv64" -- "$cur"));;
+	"doc ir") COMPREPLY=();;
 	"help") COMPREPLY=($(compgen -W "lab list doctor start run watch grade record replay lint vm emu doc help" -- "$cur"));;
 	esac
 }
