@@ -30,15 +30,21 @@ void emu_x_exception(struct emu_xlat *x, enum emu_exc exc);
 void emu_x_stop(struct emu_xlat *x);
 
 struct emu_insn_doc; /* emu.h */
+/* linux.h; linux_rv.c, linux_a64.c */
+struct emu_linux_abi;
+extern const struct emu_linux_abi emu_linux_riscv64, emu_linux_aarch64;
+
 struct emu_guest {
-	const char *name;               /* "riscv64" */
+	const char *name;               /* "riscv64"; also what uname says */
 	uint16_t elf_machine;           /* EM_RISCV (243), EM_AARCH64 (183) */
 	unsigned insn_align, insn_max;  /* bytes: 2 and 4 for RV64GC */
 	const char *reg[EMU_GLOBALS];   /* ABI names of the globals for people; NULL: not used */
 	/* Order of preference for host registers, hottest first, ended by EMU_NOTEMP. */
 	const uint16_t *hot, *hot_fp;
-	/* Linux: number and arguments of a system call, its result, stack pointer, thread pointer. */
+	/* Linux: number and arguments of a system call, its result, stack pointer, thread pointer
+	 * (any integer global: on AArch64 TPIDR_EL0 is none of the general registers). */
 	uint16_t sys_nr, sys_arg[6], sys_ret, sp, tp;
+	const struct emu_linux_abi *linux_abi;  /* what else Linux fixes for the machine */
 	/* Translates the instruction at x->pc whose bytes are code[0..avail), avail >= insn_align; appends
 	 * IR after an INSN mark that the caller made. Returns its length in bytes, or 0 when more than
 	 * `avail` bytes are needed (the rest is not executable: the caller raises the fault). An encoding
@@ -51,6 +57,12 @@ struct emu_guest {
 	bool (*doc)(unsigned i, struct emu_insn_doc *d);
 	const char *notation;           /* what letters and effects in it mean (translation key) */
 };
+/* Where an integer global of the guest stands (EMU_R, EMU_X). */
+static inline uint64_t *emu_guest_global(struct emu_cpu *cpu, uint16_t g)
+{
+	return g < EMU_F(0) ? &cpu->r[g] : &cpu->x[g - EMU_X(0)];
+}
+
 extern const struct emu_guest emu_guest_riscv64;  /* rv_translate.c */
 
 /* Writes an encoding for a reader: `width` bits, highest first; a bit of `mask` as it is in `match`, any

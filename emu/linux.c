@@ -180,6 +180,7 @@ struct emu_linux *emu_linux_new(struct emu_world *w, struct rs_emitter *em, bool
 	char *slash;
 
 	l->w = w;
+	l->abi = w->guest->linux_abi;
 	l->em = em;
 	note_lab_fds(l);
 	l->captured[1] = l->captured[2] = capture && em;

@@ -9,6 +9,7 @@
  *   linux_mem.c       brk, mmap and their family
  *   linux_time.c, linux_misc.c      clocks and timers; identity, limits, random bytes
  *   linux_signal.c    dispositions, delivery    linux_frame.c  the frame on the guest's stack
+ *   linux_rv.c, linux_a64.c         what Linux fixes for a machine: registers in the frame, hwcap ...
  *   linux_thread.c    clone, futex, exit        linux_safe.c   calls that a signal can end
  *   linux_exec.c      execve, in this process
  *
@@ -32,18 +33,41 @@
 #define EMU_WAKE_SIGNAL (SIGRTMAX - 2)
 
 struct emu_sigaction {
-	uint64_t handler, flags, mask;  /* as rt_sigaction(2) of the guest lays them out */
+	uint64_t handler, flags, mask;
+	uint64_t restorer;              /* 0 unless the machine has one and SA_RESTORER is set */
 };
 
 struct emu_siginfo {
 	int32_t signo, code;
 	int32_t pid, uid;               /* of the sender, or: */
 	uint64_t addr;                  /* of a fault */
+	bool write;                     /* the fault: of a write */
 	uint64_t value;                 /* status of a child, or what sigqueue sent */
+};
+
+struct emu_thread;
+/* What Linux fixes for one machine, beyond what asm-generic says. */
+struct emu_linux_abi {
+	uint64_t hwcap;                 /* AT_HWCAP: what the front end translates */
+	const char *platform;           /* AT_PLATFORM; NULL: none */
+	uint64_t signal_stack;          /* AT_MINSIGSTKSZ and the least that sigaltstack takes, bytes */
+	bool restorer;                  /* struct sigaction has sa_restorer before sa_mask */
+	/* The frame of a signal. Its registers: struct sigcontext, context_size bytes, aligned to 16. */
+	uint32_t sigreturn[2];          /* instructions that call rt_sigreturn; unwinders know them */
+	uint16_t link;                  /* register of the return address */
+	uint16_t frame_pointer;         /* ... of the chain of frames that a signal joins; EMU_NOTEMP */
+	unsigned context_size;
+	void (*save)(struct emu_thread *t, const struct emu_siginfo *info, void *context);
+	bool (*load)(struct emu_thread *t, const void *context); /* false: not such a record */
+	/* Flags of open(2) between the guest's numbers and asm-generic's; its own inverse. NULL: equal. */
+	uint64_t (*open_flags)(uint64_t flags);
+	/* /proc/cpuinfo: the paragraph of one processor. */
+	void (*cpuinfo)(struct rs_str *out, unsigned cpu);
 };
 
 struct emu_linux {
 	struct emu_world *w;
+	const struct emu_linux_abi *abi; /* of its guest */
 	struct rs_emitter *em;          /* may be NULL */
 	pthread_mutex_t lock;           /* memory map, dispositions, list of threads */
 	pthread_cond_t gone;            /* a thread is done */
@@ -140,6 +164,11 @@ struct emu_syscall {
 const struct emu_syscall *emu_syscall_find(uint64_t number); /* NULL: not even a name */
 int64_t emu_syscall_do(struct emu_thread *t, uint64_t number, const uint64_t a[6]);
 
+/* Flags of open(2): the guest's to the host's, or the other way round. */
+static inline uint64_t emu_open_flags(const struct emu_thread *t, uint64_t flags)
+{
+	return t->l->abi->open_flags ? t->l->abi->open_flags(flags) : flags;
+}
 /* Guest memory for handlers: host pointers, or NULL (-> -EFAULT). */
 static inline void *emu_in(struct emu_thread *t, uint64_t addr, uint64_t len)
 {

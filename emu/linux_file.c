@@ -1,5 +1,5 @@
-/* Files and directories: most calls go to the host with their pointers checked. Open flags, fcntl
- * commands and most records are the same on x86-64 and with the generic numbers.
+/* Files and directories: most calls go to the host with their pointers checked. fcntl commands
+ * and most records are the same on x86-64 and with the generic numbers; open flags not on AArch64.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -257,7 +257,7 @@ int64_t emu_sys_openat(struct emu_thread *t, const uint64_t a[6])
 		return error;
 	if (is_self_exe(t, path))
 		path = t->l->exe;
-	return emu_safe_syscall(t, SYS_openat, a[0], (uintptr_t)path, a[2], a[3], 0, 0);
+	return emu_safe_syscall(t, SYS_openat, a[0], (uintptr_t)path, emu_open_flags(t, a[2]), a[3], 0, 0);
 }
 
 int64_t emu_sys_readlinkat(struct emu_thread *t, const uint64_t a[6])
@@ -314,13 +314,13 @@ int64_t emu_sys_pipe2(struct emu_thread *t, const uint64_t a[6])
 {
 	void *out = emu_out(t, a[0], 8);
 
-	return out ? emu_host_syscall(SYS_pipe2, (uintptr_t)out, a[1], 0, 0, 0, 0) : -EFAULT;
+	return out ? emu_host_syscall(SYS_pipe2, (uintptr_t)out, emu_open_flags(t, a[1]), 0, 0, 0, 0) : -EFAULT;
 }
 
 int64_t emu_sys_fcntl(struct emu_thread *t, const uint64_t a[6])
 {
-	uint64_t arg = a[2];
-	uint64_t size = 0;
+	uint64_t arg = a[2], size = 0;
+	int64_t r;
 
 	switch (a[1]) {
 	case F_GETLK:
@@ -334,6 +334,12 @@ int64_t emu_sys_fcntl(struct emu_thread *t, const uint64_t a[6])
 	case F_GETOWN_EX:
 	case F_SETOWN_EX:
 		size = 8;
+		break;
+	case F_GETFL:
+		r = emu_host_syscall(SYS_fcntl, a[0], F_GETFL, 0, 0, 0, 0);
+		return r < 0 ? r : (int64_t)emu_open_flags(t, (uint64_t)r);
+	case F_SETFL:
+		arg = emu_open_flags(t, arg);
 		break;
 	}
 	if (size) {

@@ -19,6 +19,7 @@
 #define IGNORE 1ull
 #define DEFAULT 0ull
 #define SA_NODEFER_ 0x40000000ull
+#define SA_RESTORER_ 0x04000000ull
 #define SA_RESETHAND_ 0x80000000ull
 #define SA_RESTART_ 0x10000000ull
 #define UNBLOCKABLE (EMU_SIGSET(SIGKILL) | EMU_SIGSET(SIGSTOP))
@@ -270,7 +271,7 @@ void emu_signals_deliver(struct emu_thread *t, bool from_call, int64_t ret)
 
 void emu_signal_fault(struct emu_thread *t, int sig, int code, uint64_t addr)
 {
-	struct emu_siginfo info = { .signo = sig, .code = code, .addr = addr };
+	struct emu_siginfo info = { .signo = sig, .code = code, .addr = addr, .write = t->cpu->fault_write };
 	uint64_t handler = t->l->action[sig].handler;
 
 	if (handler == DEFAULT || handler == IGNORE || (t->mask & EMU_SIGSET(sig)))
@@ -281,17 +282,40 @@ void emu_signal_fault(struct emu_thread *t, int sig, int code, uint64_t addr)
 
 /* ---- system calls ---- */
 
+/* struct sigaction of the guest: handler, flags, on some machines sa_restorer, mask. */
+static bool read_action(struct emu_thread *t, uint64_t addr, struct emu_sigaction *out)
+{
+	uint64_t v[4] = { 0 };
+	bool restorer = t->l->abi->restorer;
+
+	if (!emu_mem_read(&t->l->w->mem, addr, v, restorer ? 32 : 24))
+		return false;
+	*out = (struct emu_sigaction){ .handler = v[0], .flags = v[1], .mask = v[restorer ? 3 : 2] };
+	if (restorer && (out->flags & SA_RESTORER_))
+		out->restorer = v[2];
+	return true;
+}
+
+static bool write_action(struct emu_thread *t, uint64_t addr, const struct emu_sigaction *sa)
+{
+	uint64_t with[4] = { sa->handler, sa->flags, sa->restorer, sa->mask };
+	uint64_t without[3] = { sa->handler, sa->flags, sa->mask };
+
+	return t->l->abi->restorer ? emu_mem_write(&t->l->w->mem, addr, with, sizeof(with)) :
+				     emu_mem_write(&t->l->w->mem, addr, without, sizeof(without));
+}
+
 int64_t emu_sys_rt_sigaction(struct emu_thread *t, const uint64_t a[6])
 {
 	struct emu_linux *l = t->l;
-	struct emu_sigaction now = { 0, 0, 0 };
+	struct emu_sigaction now;
 	int sig = (int)a[0];
 
 	if (a[3] != 8 || sig < 1 || sig > EMU_SIGNALS || (a[1] && (EMU_SIGSET(sig) & UNBLOCKABLE)))
 		return -EINVAL;
-	if (a[1] && !emu_mem_read(&l->w->mem, a[1], &now, sizeof(now)))
+	if (a[1] && !read_action(t, a[1], &now))
 		return -EFAULT;
-	if (a[2] && !emu_mem_write(&l->w->mem, a[2], &l->action[sig], sizeof(now)))
+	if (a[2] && !write_action(t, a[2], &l->action[sig]))
 		return -EFAULT;
 	if (!a[1])
 		return 0;
@@ -406,7 +430,7 @@ int64_t emu_sys_sigaltstack(struct emu_thread *t, const uint64_t a[6])
 			return -EPERM;
 		if (s.flags & ~(SS_DISABLE | SS_ONSTACK))
 			return -EINVAL;
-		if (!(s.flags & SS_DISABLE) && s.size < 2048)
+		if (!(s.flags & SS_DISABLE) && s.size < t->l->abi->signal_stack)
 			return -ENOMEM;
 		t->alt_sp = s.sp;
 		t->alt_size = s.flags & SS_DISABLE ? 0 : s.size;

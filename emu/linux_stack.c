@@ -10,13 +10,6 @@
 
 #include "emu/linux.h"
 
-#ifndef AT_RSEQ_FEATURE_SIZE
-#define AT_RSEQ_FEATURE_SIZE 27
-#endif
-
-/* HWCAP of RISC-V: one bit a letter of the base extensions (arch/riscv/include/uapi/asm/hwcap.h). */
-#define HWCAP_IMAFDC (1u << 8 | 1u << 12 | 1u << 0 | 1u << 5 | 1u << 3 | 1u << 2)
-
 #define AUX_MAX 24
 
 struct stack {
@@ -51,7 +44,7 @@ static unsigned count(char *const *v)
 }
 
 static unsigned fill_aux(uint64_t (*aux)[2], const struct emu_linux *l, const struct emu_image *im,
-			 uint64_t random, uint64_t name)
+			 uint64_t random, uint64_t name, uint64_t platform)
 {
 	unsigned n = 0;
 
@@ -73,8 +66,10 @@ static unsigned fill_aux(uint64_t (*aux)[2], const struct emu_linux *l, const st
 	AUX(AT_CLKTCK, 100);
 	AUX(AT_RANDOM, random);
 	AUX(AT_EXECFN, name);
-	if (l->w->guest->elf_machine == 243)
-		AUX(AT_HWCAP, HWCAP_IMAFDC);
+	AUX(AT_HWCAP, l->abi->hwcap);
+	AUX(AT_MINSIGSTKSZ, l->abi->signal_stack);
+	if (platform)
+		AUX(AT_PLATFORM, platform);
 	AUX(AT_NULL, 0);
 #undef AUX
 	return n;
@@ -84,7 +79,7 @@ static unsigned fill_aux(uint64_t (*aux)[2], const struct emu_linux *l, const st
 int64_t emu_linux_stack(struct emu_linux *l, const struct emu_image *im, char *const *argv,
 			char *const *envp)
 {
-	uint64_t bottom = EMU_MEM_TOP - EMU_STACK_SIZE, aux[AUX_MAX][2], random_at, name_at;
+	uint64_t bottom = EMU_MEM_TOP - EMU_STACK_SIZE, aux[AUX_MAX][2], random_at, name_at, platform_at = 0;
 	struct stack s = { &l->w->mem, EMU_MEM_TOP - 16, EMU_MEM_TOP - EMU_STACK_SIZE / 4, false };
 	unsigned argc = count(argv), envc = count(envp), words, n = 0;
 	uint64_t *vector;
@@ -97,6 +92,8 @@ int64_t emu_linux_stack(struct emu_linux *l, const struct emu_image *im, char *c
 		memcpy(seed, &s.sp, sizeof(s.sp));
 	name_at = push_string(&s, l->exe);
 	random_at = push(&s, seed, sizeof(seed));
+	if (l->abi->platform)
+		platform_at = push_string(&s, l->abi->platform);
 	words = 1 + argc + 1 + envc + 1;
 	vector = rs_xcalloc(words + 2 * AUX_MAX, sizeof(*vector));
 	vector[n++] = argc;
@@ -106,9 +103,9 @@ int64_t emu_linux_stack(struct emu_linux *l, const struct emu_image *im, char *c
 	for (unsigned i = 0; i < envc; i++)
 		vector[n++] = push_string(&s, envp[i]);
 	n++;
-	n += 2 * fill_aux(aux, l, im, random_at, name_at);
+	n += 2 * fill_aux(aux, l, im, random_at, name_at, platform_at);
 	memcpy(vector + words, aux, (n - words) * sizeof(*vector));
-	/* sp is a multiple of 16 (RISC-V ELF psABI). */
+	/* sp is a multiple of 16 (both ELF psABIs). */
 	s.sp = (s.sp & ~15ull) - (n % 2 ? 8 : 0);
 	push(&s, vector, n * sizeof(*vector));
 	free(vector);

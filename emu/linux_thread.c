@@ -205,10 +205,10 @@ static void child_registers(struct emu_thread *t, struct emu_cpu *cpu, const uin
 	if (a[1])
 		cpu->r[g->sp] = a[1];
 	if (a[0] & CLONE_SETTLS)
-		cpu->r[g->tp] = a[3];
+		*emu_guest_global(cpu, g->tp) = a[3];
 }
 
-/* clone(flags, stack, parent_tid, tls, child_tid): the order of arguments that RISC-V has. */
+/* clone(flags, stack, parent_tid, tls, child_tid): the order of arguments that RISC-V and AArch64 have. */
 static int64_t clone_thread(struct emu_thread *t, const uint64_t a[6])
 {
 	struct emu_cpu *cpu = emu_cpu_new(t->l->w, t->cpu);

@@ -463,6 +463,7 @@ const struct emu_guest emu_guest_riscv64 = {
 	.sys_ret = EMU_R(10),
 	.sp = EMU_R(2),
 	.tp = EMU_R(4),
+	.linux_abi = &emu_linux_riscv64,
 	.translate = translate,
 	.disasm = disasm,
 	.doc = rv_doc,
