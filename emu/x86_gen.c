@@ -73,6 +73,7 @@ static void emit_brcond(struct gen *g, const struct emu_op *op)
 {
 	unsigned cc = gen_compare(g, op->aux, op->a, op->b);
 
+	g->label_insn[op->imm] = (uint16_t)g->insn;
 	if (g->label_exit[op->imm] >= 0) {
 		pad_for(g, 2);
 		exit_at(g, (unsigned)g->label_exit[op->imm], as_jcc(&g->as, cc));
@@ -92,6 +93,7 @@ static void emit_br(struct gen *g, const struct emu_op *op)
 
 	memcpy(at, &prev, 4);
 	g->label_from[op->imm] = at;
+	g->label_insn[op->imm] = (uint16_t)g->insn;
 	gen_forget(g);
 }
 
@@ -106,6 +108,9 @@ static void emit_label(struct gen *g, const struct emu_op *op)
 		as_patch(at, g->as.p);
 		at = prev ? at - prev : NULL;
 	}
+	/* a label inside an instruction is jumped to from that instruction; a side exit from its branch */
+	if (g->label_from[op->imm])
+		g->insn = g->label_insn[op->imm];
 	gen_forget(g);
 }
 

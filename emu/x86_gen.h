@@ -68,6 +68,7 @@ struct gen {
 	uint64_t spills;                /* slots in use */
 	uint8_t *label_from[256];       /* jumps to a label that is not there yet: chained through their
 					   displacements */
+	uint16_t label_insn[256];       /* `insn` where it is jumped from, for the count at a side exit */
 	int16_t label_exit[256];        /* the label's code is only this exit: jump straight there, or -1 */
 	struct cold cold[COLDS];
 	unsigned colds;

@@ -390,9 +390,19 @@ static uint64_t program(uint64_t seed)
 	side_start(&a, &interp, seed);
 	side_start(&b, &jit, seed);
 	for (unsigned step = 0; step < 200; step++) {
+		uint64_t ran_a = a.cpu->insns, ran_b = b.cpu->insns;
+
 		a.exc = emu_cpu_run(a.cpu);
 		b.exc = emu_cpu_run(b.cpu);
 		compare_sides(&a, &b, seed, step);
+		ran_a = a.cpu->insns - ran_a;
+		ran_b = b.cpu->insns - ran_b;
+		/* host code counts a block where it is left, and a fault does not get there */
+		if (jit.count && a.exc != EMU_EXC_SEGV && a.exc != EMU_EXC_BUS && a.exc != EMU_EXC_MISALIGNED &&
+		    ran_a != ran_b)
+			fail_msg("seed %llu step %u: %llu instructions, host code counts %llu",
+				 (unsigned long long)seed, step, (unsigned long long)ran_a,
+				 (unsigned long long)ran_b);
 		if (a.exc == EMU_EXC_SYSCALL)
 			break;
 		a.cpu->pc += 4;
