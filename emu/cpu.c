@@ -59,6 +59,34 @@ void emu_cpu_set_frm(struct emu_cpu *cpu, unsigned frm)
 	set(cpu, (get(cpu) & ~0x6000u) | (uint32_t)rc_of_rm[frm & 7] << 13);
 }
 
+unsigned emu_cpu_fpsr(struct emu_cpu *cpu)
+{
+	uint32_t m = get(cpu);
+
+	return (m & 1) | (m >> 2 & 1) << 1 | (m >> 3 & 1) << 2 | (m >> 4 & 1) << 3 | (m >> 5 & 1) << 4 |
+	       cpu->qc << 27;
+}
+
+void emu_cpu_set_fpsr(struct emu_cpu *cpu, unsigned fpsr)
+{
+	cpu->qc = fpsr >> 27 & 1;
+	set(cpu, (get(cpu) & ~0x3fu) | (fpsr & 1) | (fpsr >> 1 & 15) << 2);
+}
+
+unsigned emu_cpu_fpcr(struct emu_cpu *cpu)
+{
+	return cpu->fpcr;
+}
+
+void emu_cpu_set_fpcr(struct emu_cpu *cpu, unsigned fpcr)
+{
+	static const uint32_t rc[4] = { 0, 2, 1, 3 }; /* nearest, up, down, zero */
+	uint32_t flush = fpcr >> 24 & 1 ? 0x8040 : 0; /* FTZ and DAZ */
+
+	cpu->fpcr = fpcr & 0x03c00000; /* DN, FZ, RMode */
+	set(cpu, (get(cpu) & ~0xe040u) | flush | rc[fpcr >> 22 & 3] << 13);
+}
+
 /* The guests: emu_guest_<name>. */
 #define GUESTS(X) X(riscv64)
 #define X(name) &emu_guest_##name,

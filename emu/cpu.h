@@ -30,8 +30,17 @@ const char *emu_exc_name(enum emu_exc e);
 union emu_vec {
 	uint64_t q[2];
 	uint32_t w[4];
+	uint16_t h[8];
+	uint8_t b[16];
 	double d;
 	float f;
+};
+
+/* Operands of one vector operation (vec.h). `n` is its integer operand (VDUP, VINS, VCONST) or integer result
+ * (VGET, VFCMP). */
+struct emu_vop {
+	union emu_vec d, a, b, c;
+	uint64_t n;
 };
 
 /* An entry of the indirect-branch cache: guest pc -> entry of host code. */
@@ -56,6 +65,8 @@ struct emu_cpu {
 	uint32_t mxcsr;         /* guest's FP environment as MXCSR while it is not running: all exceptions
 				   masked, RC, and the six sticky flags */
 	uint32_t mxcsr_tmp, host_mxcsr;
+	uint32_t fpcr;          /* AArch64: as written; rounding and FZ stand in mxcsr, too */
+	uint32_t qc;            /* AArch64: FPSR.QC, 0 or 1 */
 	uint64_t tmp;           /* of one operation in host code */
 	uint32_t exc;           /* enum emu_exc set by code that leaves */
 	uint32_t exit_request;  /* atomic; set by emu_cpu_kick */
@@ -66,6 +77,9 @@ struct emu_cpu {
 	uint64_t insns_told;    /* ... of which the counter knows */
 	uint64_t tls;           /* free for the front end or the Linux layer */
 	uint64_t spill[EMU_SPILLS];
+	struct emu_vop vop;     /* of an operation that host code calls */
+	union emu_vec vsave[4]; /* what host code holds in scratch registers meanwhile */
+	uint64_t save[3];
 	struct emu_world *world;
 	void *thread;           /* the Linux layer's own state of this thread */
 	uint32_t id;            /* 0 = the first thread; actor of events */
@@ -94,6 +108,12 @@ unsigned emu_cpu_fflags(struct emu_cpu *cpu);
 void emu_cpu_set_fflags(struct emu_cpu *cpu, unsigned fflags);
 unsigned emu_cpu_frm(struct emu_cpu *cpu);
 void emu_cpu_set_frm(struct emu_cpu *cpu, unsigned frm);
+/* AArch64's registers of the same (DDI 0487, C5.2): FPSR has IOC DZC OFC UFC IXC and QC; of FPCR rounding, FZ
+ * and DN are kept. Underflow is seen after rounding, as the host and not as Arm does it, and IDC stays 0. */
+unsigned emu_cpu_fpsr(struct emu_cpu *cpu);
+void emu_cpu_set_fpsr(struct emu_cpu *cpu, unsigned fpsr);
+unsigned emu_cpu_fpcr(struct emu_cpu *cpu);
+void emu_cpu_set_fpcr(struct emu_cpu *cpu, unsigned fpcr);
 
 /* Runs `cpu` on the calling thread until something must be handled outside. Never EMU_EXC_NONE. */
 enum emu_exc emu_cpu_run(struct emu_cpu *cpu);

@@ -9,6 +9,7 @@
  *   xlat.c      guest code -> IR: where a block ends
  *   passes.c    IR -> better IR; each pass can be switched off
  *   interp.c    the IR interpreter, oracle of the back ends     fp.c  its floating point
+ *   vec.h       what vector operations mean     vec.c, vec_fp.c, vec_est.c (Arm's rules for numbers)
  *   x86.h       the x86-64 back end; its own map
  *   world.h     one translated process: blocks, chains, locks     cache.c
  *   run.c       the run loop of a CPU

@@ -9,6 +9,7 @@
 #include <xmmintrin.h>
 
 #include "emu/fp.h"
+#include "emu/vec.h"
 #include "emu/world.h"
 
 typedef unsigned __int128 u128;
@@ -394,6 +395,28 @@ static uint64_t eval_fp(struct run *r, const struct emu_iop *op)
 	}
 }
 
+static void vector(struct run *r, const struct emu_iop *op)
+{
+	const char *operands = emu_op_info(op->op)->operands;
+	struct emu_vop v = { .n = (uint64_t)op->imm };
+
+	for (const char *p = operands; *p; p++) {
+		switch (*p) {
+		case 'A': memcpy(&v.a, at(r, op->a), 16); break;
+		case 'B': memcpy(&v.b, at(r, op->b), 16); break;
+		case 'C': memcpy(&v.c, at(r, op->c), 16); break;
+		case 'a': v.n = *at(r, op->a); break;
+		case 'b': v.n = *at(r, op->b); break;
+		default: break;
+		}
+	}
+	emu_vec_eval(r->cpu, emu_vec_what(op->op, op->aux, op->imm), &v);
+	if (*operands == 'D')
+		memcpy(at(r, op->d), &v.d, 16);
+	else
+		*at(r, op->d) = v.n;
+}
+
 static void set_rounding(struct emu_cpu *cpu, unsigned rm)
 {
 	static const uint8_t rc[4] = { 0, 3, 1, 2 };
@@ -476,6 +499,8 @@ void emu_interp_run(struct emu_cpu *cpu, struct emu_block *b)
 		} else if (op->op >= EMU_OP_MOV && op->op <= EMU_OP_MAXU) {
 			*at(&r, op->d) = emu_eval(op->op, op->aux, *at(&r, op->a), *at(&r, op->b),
 						  *at(&r, op->c));
+		} else if (emu_op_is_vector(op->op)) {
+			vector(&r, op);
 		} else if (!control(&r, op, &next, b->iop)) {
 			return;
 		}

@@ -51,6 +51,15 @@ enum { EMU_W32, EMU_W64, EMU_W128 };
 enum { EMU_CV_W64 = 1, EMU_CV_I64 = 2, EMU_CV_U = 4, EMU_CV_TRUNC = 8 };
 /* FRM (aux): RISC-V numbers; 4 (rmm) and above 4 are not for FRM: use helpers or DYN. */
 enum { EMU_RNE, EMU_RTZ, EMU_RDN, EMU_RUP, EMU_RMM, EMU_RDYN = 7 };
+/* Vector operations (aux): log2 of the element's bytes in bits 0 and 1, and marks (ops.def). */
+enum { EMU_V8, EMU_V16, EMU_V32, EMU_V64, EMU_VQ = 4, EMU_VSCALAR = 8, EMU_VU = 16, EMU_VR = 32, EMU_VHI = 64,
+       EMU_VSAT = 128 };
+/* VFTOI (imm): rounding mode, EMU_RMM and EMU_RDYN too, and EMU_VTO(fraction bits, log2 of result bytes) */
+#define EMU_VTO(fbits, size) ((int64_t)(fbits) << 4 | (int64_t)(size) << 12)
+static inline bool emu_op_is_vector(unsigned op)
+{
+	return op >= EMU_OP_VCONST && op <= EMU_OP_VFCVTL;
+}
 /* GOTO_REG (aux). CALL pushes the return address (op->imm) for prediction. */
 enum { EMU_JUMP_PLAIN, EMU_JUMP_CALL, EMU_JUMP_RET };
 

@@ -37,6 +37,14 @@ static void convert_text(unsigned aux, char *buf, size_t size)
 		 aux & EMU_CV_I64 ? "64" : "32", aux & EMU_CV_TRUNC ? ".trunc" : "");
 }
 
+/* "4s.u": elements as Arm counts them, and the marks. */
+static void arrangement_text(unsigned aux, char *buf, size_t size)
+{
+	snprintf(buf, size, "%u%c%s%s%s%s", aux & EMU_VSCALAR ? 1 : (aux & EMU_VQ ? 16 : 8) >> (aux & 3), "bhsd"[aux & 3],
+		 aux & EMU_VU ? ".u" : "", aux & EMU_VR ? ".r" : "", aux & EMU_VHI ? ".hi" : "",
+		 aux & EMU_VSAT ? ".sat" : "");
+}
+
 static void operand_text(const struct emu_ir *ir, const struct emu_op *op, char kind,
 			 const struct emu_guest *g, char *buf, size_t size)
 {
@@ -56,6 +64,7 @@ static void operand_text(const struct emu_ir *ir, const struct emu_op *op, char 
 			   size_names[(op->aux & 7) % 5]);
 		return;
 	case 'v': convert_text(op->aux, buf, size); return;
+	case 'e': arrangement_text(op->aux, buf, size); return;
 	case 'r': snprintf(buf, size, "%s", rm_names[op->aux & 7]); return;
 	case 'h': snprintf(buf, size, "helper"); return;
 	case 'x': snprintf(buf, size, "%s", emu_exc_name((enum emu_exc)op->aux)); return;

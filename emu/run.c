@@ -72,6 +72,8 @@ struct emu_cpu *emu_cpu_new(struct emu_world *w, const struct emu_cpu *from)
 		cpu->pc = from->pc;
 		cpu->mxcsr = from->mxcsr;
 		cpu->rm = from->rm;
+		cpu->fpcr = from->fpcr;
+		cpu->qc = from->qc;
 		cpu->tls = from->tls;
 	}
 	cpu->res_addr = ~0ull;

@@ -288,7 +288,7 @@ static void one(struct gen *g, const struct emu_op *op)
 	case EMU_OP_GOTO_REG: emit_goto_reg(g, op); break;
 	case EMU_OP_EXC: emit_exc(g, op); break;
 	default:
-		if (!gen_int(g, op) && !gen_memory(g, op) && !gen_fp(g, op))
+		if (!gen_int(g, op) && !gen_memory(g, op) && !gen_fp(g, op) && !gen_vector(g, op))
 			g->failed = true;
 		break;
 	}

@@ -110,6 +110,7 @@ struct cold *gen_cold(struct gen *g, enum cold_kind kind);
 bool gen_int(struct gen *g, const struct emu_op *op);   /* x86_int.c */
 bool gen_memory(struct gen *g, const struct emu_op *op); /* x86_mem.c */
 bool gen_fp(struct gen *g, const struct emu_op *op);    /* x86_fp.c */
+bool gen_vector(struct gen *g, const struct emu_op *op); /* x86_vec.c */
 /* Sets the flags for a compared with b; the condition code (x86_int.c). */
 unsigned gen_compare(struct gen *g, unsigned cond, uint16_t a, uint16_t b);
 /* rax = fn(args as they are in rdi, rsi, rdx), with pinned registers kept (x86_gen.c). */

@@ -31,6 +31,19 @@ static int new_spill(struct gen *g)
 	return 0;
 }
 
+/* Two slots for the 16 bytes of an FP temp. */
+static int new_fspill(struct gen *g)
+{
+	for (int i = 0; i < EMU_SPILLS; i += 2) {
+		if (!(g->spills >> i & 3)) {
+			g->spills |= 3ull << i;
+			return i;
+		}
+	}
+	g->failed = true;
+	return 0;
+}
+
 /* The value in a scratch register goes elsewhere if it is needed later. */
 static void evict(struct gen *g, int reg)
 {
@@ -55,8 +68,8 @@ static void fevict(struct gen *g, int reg)
 	if (t == EMU_NOTEMP)
 		return;
 	if (is_local(g, t) && g->last[t] >= g->at && g->spill[t] < 0) {
-		g->spill[t] = (int8_t)new_spill(g); /* vmovsd: scalars only are local */
-		as_vrm(&g->as, 3, 1, false, 0x11, reg, 0, RBP, spill_disp(g->spill[t]));
+		g->spill[t] = (int8_t)new_fspill(g); /* vmovups */
+		as_vrm(&g->as, 0, 1, false, 0x11, reg, 0, RBP, spill_disp(g->spill[t]));
 	}
 	g->reg[t] = -1;
 	g->fhold[reg] = EMU_NOTEMP;
@@ -178,10 +191,7 @@ int gen_fuse(struct gen *g, uint16_t t)
 		g->failed = true;
 		return reg;
 	}
-	if (t < EMU_GLOBALS)
-		as_vrm(&g->as, 0, 1, false, 0x10, reg, 0, RBP, disp);
-	else
-		as_vrm(&g->as, 3, 1, false, 0x10, reg, 0, RBP, disp);
+	as_vrm(&g->as, 0, 1, false, 0x10, reg, 0, RBP, disp);
 	g->fhold[reg] = t;
 	g->reg[t] = (int8_t)reg;
 	return reg;
@@ -209,7 +219,7 @@ static void drop(struct gen *g, uint16_t t, uint16_t *hold)
 		g->reg[t] = -1;
 	}
 	if (t >= EMU_GLOBALS && g->spill[t] >= 0) {
-		g->spills &= ~(1ull << g->spill[t]);
+		g->spills &= ~((g->ir->temp[t].fp ? 3ull : 1ull) << g->spill[t]);
 		g->spill[t] = -1;
 	}
 }
