@@ -49,15 +49,6 @@ static uint64_t syndrome(const struct emu_cpu *cpu, const struct emu_siginfo *in
 	       (info->code == SEGV_MAPERR ? ESR_TRANSLATION : ESR_PERMISSION);
 }
 
-/* FPSR: IOC DZC OFC UFC IXC in bits 0 to 4; RISC-V's order is the reverse. */
-static uint32_t reversed(uint32_t flags)
-{
-	return (flags & 1) << 4 | (flags & 2) << 2 | (flags & 4) | (flags & 8) >> 2 | (flags & 16) >> 4;
-}
-
-/* FPCR.RMode: nearest, up, down, zero; frm: nearest, zero, down, up. */
-static const uint8_t rmode_of_frm[4] = { 0, 3, 2, 1 }, frm_of_rmode[4] = { 0, 3, 2, 1 };
-
 /* N Z C V in the globals x[0..3], 0 or 1 each. */
 static uint32_t a64_nzcv(const struct emu_cpu *cpu)
 {
@@ -81,8 +72,8 @@ static void save(struct emu_thread *t, const struct emu_siginfo *info, void *con
 	c->sp = cpu->r[31];
 	c->pc = cpu->pc;
 	c->pstate = a64_nzcv(cpu);
-	f.fpsr = reversed(emu_cpu_fflags(cpu));
-	f.fpcr = rmode_of_frm[emu_cpu_frm(cpu) & 3] << 22;
+	f.fpsr = emu_cpu_fpsr(cpu);
+	f.fpcr = emu_cpu_fpcr(cpu);
 	memcpy(f.v, cpu->v, sizeof(f.v));
 	memcpy(c->records, &f, sizeof(f));
 	if (info->signo == SIGSEGV && info->code > 0) {
@@ -121,8 +112,8 @@ static bool load(struct emu_thread *t, const void *context)
 	cpu->r[31] = c->sp;
 	cpu->pc = c->pc;
 	a64_set_nzcv(cpu, (uint32_t)c->pstate);
-	emu_cpu_set_fflags(cpu, reversed(f.fpsr));
-	emu_cpu_set_frm(cpu, frm_of_rmode[f.fpcr >> 22 & 3]);
+	emu_cpu_set_fpsr(cpu, f.fpsr);
+	emu_cpu_set_fpcr(cpu, f.fpcr);
 	memcpy(cpu->v, f.v, sizeof(f.v));
 	return true;
 }
