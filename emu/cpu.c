@@ -88,7 +88,7 @@ void emu_cpu_set_fpcr(struct emu_cpu *cpu, unsigned fpcr)
 }
 
 /* The guests: emu_guest_<name>. */
-#define GUESTS(X) X(riscv64)
+#define GUESTS(X) X(riscv64) X(aarch64)
 #define X(name) &emu_guest_##name,
 static const struct emu_guest *const guests[] = { GUESTS(X) };
 #undef X

@@ -64,6 +64,7 @@ static inline uint64_t *emu_guest_global(struct emu_cpu *cpu, uint16_t g)
 }
 
 extern const struct emu_guest emu_guest_riscv64;  /* rv_translate.c */
+extern const struct emu_guest emu_guest_aarch64;  /* a64_translate.c */
 
 /* Writes an encoding for a reader: `width` bits, highest first; a bit of `mask` as it is in `match`, any
  * other as field[bit] ('x' when that is 0); a blank between fields. `out`: 2 * width bytes. */
