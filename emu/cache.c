@@ -152,6 +152,9 @@ static void make(struct emu_world *w, struct emu_block *b, uint64_t pc, unsigned
 		protect_page(w, (uint64_t)b->page[i] * EMU_PAGE);
 	b->pc = pc;
 	b->insns = (uint16_t)w->ir->insns;
+	for (unsigned i = 0; i < w->ir->ops; i++)
+		if (w->ir->op[i].op == EMU_OP_INSN)
+			b->last = (uint64_t)w->ir->op[i].imm;
 	emu_passes(w, w->ir);
 }
 
@@ -213,7 +216,7 @@ struct emu_block *emu_block_get(struct emu_world *w, struct emu_cpu *cpu, uint64
 		rs_count(w->em, RS_CTR_EMU_BLOCKS, 1);
 		rs_count(w->em, RS_CTR_EMU_TRANSLATED, b->insns);
 		rs_count(w->em, RS_CTR_EMU_TRANSLATOR_NS, start);
-		rs_emit(w->em, RS_EV_EMU_BLOCK, RS_SRC_EMU, cpu->id, pc, b->insns, b->code_size, start, NULL);
+		rs_emit(w->em, RS_EV_EMU_BLOCK, RS_SRC_EMU, cpu->id, pc, b->insns, b->code_size, b->last, NULL);
 	}
 	return b;
 }

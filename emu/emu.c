@@ -18,8 +18,6 @@
 #include "emu/x86.h"
 
 #define MEMORY_DEFAULT (1ull << 30)
-#define BLOCK_INSNS_MAX 200u
-#define BLOCK_BRANCHES_MAX 14u
 
 void emu_desc_init(struct emu_desc *d)
 {
@@ -27,6 +25,24 @@ void emu_desc_init(struct emu_desc *d)
 }
 
 /* ---- options ---- */
+
+const char *const *emu_pass_names(void)
+{
+	static const char *names[EMU_PASSES + 1];
+
+	for (unsigned p = 0; p < EMU_PASSES; p++)
+		names[p] = emu_pass_name((enum emu_pass)p);
+	return names;
+}
+
+int emu_available(const char *engine, struct rs_err *err)
+{
+	if (!engine || !strcmp(engine, "interp"))
+		return 0;
+	if (strcmp(engine, "jit"))
+		return rs_err_set(err, -EINVAL, N_("engine \"%s\" is neither jit nor interp"), engine);
+	return emu_x86_able(err);
+}
 
 /* The bits of the passes that are named; -EINVAL. */
 static int parse_passes(const char *text, unsigned *off, struct rs_err *err)
@@ -59,13 +75,13 @@ int emu_desc_check(const struct emu_desc *d, struct rs_err *err)
 		return rs_err_set(err, -EINVAL, N_("no program is given"));
 	if (d->engine && strcmp(d->engine, "jit") && strcmp(d->engine, "interp"))
 		return rs_err_set(err, -EINVAL, N_("engine \"%s\" is neither jit nor interp"), d->engine);
-	if (d->block_insns > BLOCK_INSNS_MAX)
-		return rs_err_set(err, -EINVAL, N_("a block has at most %u instructions, not %u"), BLOCK_INSNS_MAX,
+	if (d->block_insns > EMU_BLOCK_INSNS_MAX)
+		return rs_err_set(err, -EINVAL, N_("a block has at most %u instructions, not %u"), EMU_BLOCK_INSNS_MAX,
 				  d->block_insns);
-	if (d->block_branches > BLOCK_BRANCHES_MAX)
-		return rs_err_set(err, -EINVAL, N_("a block has at most %u branches, not %u"), BLOCK_BRANCHES_MAX,
+	if (d->block_branches > EMU_BLOCK_BRANCHES_MAX)
+		return rs_err_set(err, -EINVAL, N_("a block has at most %u branches, not %u"), EMU_BLOCK_BRANCHES_MAX,
 				  d->block_branches);
-	if (d->memory && (d->memory < EMU_STACK_SIZE || d->memory > EMU_MEM_SIZE))
+	if (d->memory && (d->memory < EMU_MEMORY_MIN || d->memory > EMU_MEM_SIZE))
 		return rs_err_set(err, -EINVAL, N_("the guest's memory must lie between 8M and 4G"));
 	return parse_passes(d->passes_off, &off, err);
 }

@@ -14,6 +14,9 @@
  *   world.h     one translated process: blocks, chains, locks     cache.c
  *   run.c       the run loop of a CPU
  *   load.c, linux.h, linux*.c   loading a program, and the system calls it makes
+ *   confine.def, confine.c      what a program of a lesson may ask of Linux
+ *   orders.h, orders.c   pause, step, inspect, stop; the watchdog     snapshot.c   what the lab is shown
+ *   stage.c     the stages of a block as text
  *   emu.c       emu_run, emu_show        doc.c, rv_doc.c  reference pages from the tables
  *
  * Guest memory is one 4 GiB range of its own: a guest address is the low 32 bits of what the guest
@@ -29,6 +32,14 @@
 #include "engine/base/channel.h"
 #include "engine/base/err.h"
 #include "engine/base/str.h"
+
+/* Host code as text: the caller brings the disassembler of its host (emu/ has none). Appends one
+ * instruction's text to `out`; returns its length in bytes, 0 when it cannot be decoded. */
+typedef unsigned emu_host_text(const uint8_t *code, unsigned avail, uint64_t address, struct rs_str *out);
+
+#define EMU_BLOCK_INSNS_MAX 200
+#define EMU_BLOCK_BRANCHES_MAX 14
+#define EMU_MEMORY_MIN (8ull << 20)     /* the stack alone may grow so large */
 
 /* Plain data; the strings stay the caller's until emu_run returns. */
 struct emu_desc {
@@ -48,6 +59,16 @@ struct emu_desc {
 	void *warn_arg;
 	bool capture;                 /* the guest's standard output and error become events (out.data)
 					 instead of going to file descriptors 1 and 2 */
+	/* For a lab that watches; they need `em` and a control socket. */
+	const char *at;               /* the block whose stages are shown (symbol or hexadecimal address);
+					 NULL: the one that runs */
+	emu_host_text *host;          /* for the stage "host"; NULL: bytes */
+	bool start_paused;            /* stand still before the first instruction */
+	bool watched;                 /* snapshots a few times a second while it runs */
+	bool confined;                /* the program may do only what confine.def lists: compute, say
+					 something, use memory, time, signals and threads of its own, read
+					 files below the working directory. Anything else fails with EPERM
+					 and is an event (emu.refused) */
 };
 void emu_desc_init(struct emu_desc *d);
 /* 0, or -EINVAL with the field and the value in err. */
@@ -65,7 +86,9 @@ struct emu_result {
 
 /* Loads the program and runs it to its end on the calling thread; guest threads become threads of this
  * process. Before the first guest instruction, and after all set-up, `seal` is called once (may be
- * NULL). control_fd takes pause, step and stop (control.h); -1 = none. `em` may be NULL.
+ * NULL). control_fd takes pause, resume, step, inspect and stop (control.h); -1 = none. `em` may be NULL.
+ * What a lab is shown: events emu.*, counters, and the snapshots of state.h (emu-stage, emu-blocks,
+ * emu-cache, emu-regs, and code and memory as a machine gives them).
  * Signal handlers for SIGSEGV, SIGBUS and one real-time signal become the translator's: one run at a
  * time in a process.
  * 0 with *res filled, also when a signal killed the guest; negative when it could not be run:
@@ -75,13 +98,14 @@ int emu_run(const struct emu_desc *d, struct rs_emitter *em, int control_fd,
 	    int (*seal)(void *arg, struct rs_err *err), void *seal_arg, struct emu_result *res,
 	    struct rs_err *err);
 
+/* Can this machine run that engine ("jit", "interp"; NULL: any)? 0, -ENOSYS and why not, -EINVAL. */
+int emu_available(const char *engine, struct rs_err *err);
+const char *const *emu_pass_names(void);   /* of the passes over the IR, in their order; NULL at the end */
+
 /* Stages of a block. */
 enum emu_stage { EMU_STAGE_GUEST, EMU_STAGE_IR, EMU_STAGE_OPT, EMU_STAGE_HOST, EMU_STAGES };
 const char *emu_stage_name(enum emu_stage s);  /* "guest", "ir", "opt", "host" */
 int emu_stage_by_name(const char *name);       /* -ENOENT */
-/* Host code as text: the caller brings the disassembler of its host (emu/ has none). Appends one
- * instruction's text to `out`; returns its length in bytes, 0 when it cannot be decoded. */
-typedef unsigned emu_host_text(const uint8_t *code, unsigned avail, uint64_t address, struct rs_str *out);
 /* The block at `at` (a symbol, a hexadecimal address, or NULL for the entry point) of the description's
  * program, as text, one line an instruction or operation. `host` may be NULL: bytes in hexadecimal.
  * Errors as emu_run; -ESRCH: no such symbol; -EFAULT: no code there. */

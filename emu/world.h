@@ -44,7 +44,7 @@ struct emu_exit {
 struct emu_iop;                       /* interp.c */
 #define EMU_BLOCK_PAGES 4u
 struct emu_block {
-	uint64_t pc;
+	uint64_t pc, last;            /* first and last instruction, in the order of translation */
 	struct emu_block *hash_next;
 	uint32_t code, code_size;     /* offset and length in code memory; interpreter: 0 */
 	uint32_t jump, jump_end;      /* offsets: the look into the indirect-branch cache, or 0 */

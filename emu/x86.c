@@ -29,6 +29,14 @@ static bool host_is_able(void)
 	       __builtin_cpu_supports("fma") && __builtin_cpu_supports("popcnt");
 }
 
+int emu_x86_able(struct rs_err *err)
+{
+	if (host_is_able())
+		return 0;
+	return rs_err_set(err, -ENOSYS, N_("this CPU lacks AVX2, BMI2 or FMA, which the code generator uses; the "
+					   "interpreter runs everywhere"));
+}
+
 static void choose_pins(struct emu_world *w)
 {
 	struct emu_x86 *x = w->x86;
@@ -122,10 +130,8 @@ int emu_x86_init(struct emu_world *w, struct rs_err *err)
 	struct emu_x86 *x;
 	struct as a;
 
-	if (!host_is_able())
-		return rs_err_set(err, -ENOSYS,
-				  N_("this CPU lacks AVX2, BMI2 or FMA, which the code generator uses; the "
-				     "interpreter runs everywhere"));
+	if (emu_x86_able(err) < 0)
+		return -ENOSYS;
 	w->x86 = x = rs_xcalloc(1, sizeof(*x));
 	fd = memfd_create("emu-code", MFD_CLOEXEC);
 	if (fd < 0 || ftruncate(fd, size) < 0)

@@ -28,6 +28,8 @@ struct emu_x86 {
 
 /* 0; -ENOSYS on another host; -ENOMEM. */
 int emu_x86_init(struct emu_world *w, struct rs_err *err);
+/* Has this CPU what the code needs? 0, or -ENOSYS and a sentence. */
+int emu_x86_able(struct rs_err *err);
 void emu_x86_release(struct emu_world *w);
 /* Host code for w->ir; fills code, exits and map of the block. 0, or -ENOSPC: flush and try again. */
 int emu_x86_gen(struct emu_world *w, struct emu_ir *ir, struct emu_block *b);

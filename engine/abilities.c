@@ -10,6 +10,7 @@
 
 #include "engine/base/cleanup.h"
 #include "engine/base/file.h"
+#include "engine/build_command.h"
 #include "engine/doctor.h"
 #include "engine/kinds.h"
 #include "engine/schema.h"
@@ -39,27 +40,24 @@ static int can_probe(const char *rows, struct rs_err *err)
 	return rc;
 }
 
-/* Is a program in PATH? */
-static bool program(const char *name)
-{
-	const char *path = getenv("PATH");
-
-	for (const char *p = path ? path : "/usr/bin:/bin"; *p;) {
-		size_t n = strcspn(p, ":");
-		rs_auto_free char *file = rs_xasprintf("%.*s/%s", (int)n, p, name);
-
-		if (n && !access(file, X_OK))
-			return true;
-		p += n + (p[n] == ':');
-	}
-	return false;
-}
-
 static int can_build(const char *arg, struct rs_err *err)
 {
 	(void)arg;
 	(void)err;
-	return (program("cc") || program("gcc") || program("clang")) && program("ld") ? 0 : -ENOENT;
+	return eng_have_tool("CC", "cc") && eng_have_tool("LD", "ld") ? 0 : -ENOENT;
+}
+
+static int can_cross(const char *guest, struct rs_err *err)
+{
+	const struct eng_guest_tool *t = eng_guest_tool(guest);
+
+	(void)err;
+	return eng_have_tool(t->var, t->cc) ? 0 : -ENOENT;
+}
+
+static int can_translate(const char *engine, struct rs_err *err)
+{
+	return emu_available(engine, err);
 }
 
 static int can_root(const char *arg, struct rs_err *err)
@@ -203,24 +201,50 @@ static bool listed(const struct eng_strings *s, const char *word)
 	return !s->n;
 }
 
-/* Some engine that the lesson claims works here. */
-static int some_engine(const struct eng_lesson *l, const char *engine, struct rs_err *err)
+static bool any_kind_has(const struct eng_lesson *l, const char *engine)
 {
-	const char *const *names = eng_engine_names();
+	bool runs = false;
+
+	for (unsigned i = 0; i < l->steps; i++) {
+		runs |= l->step[i].run != NULL;
+		if (l->step[i].run && eng_kind_has_engine(l->step[i].run->kind, engine))
+			return listed(&l->engines, engine);
+	}
+	return !runs; /* a lesson that runs nothing runs everywhere */
+}
+
+/* Does the lesson name engines of this kind? If not, it claims all of them. */
+static bool claims(const struct eng_lesson *l, const struct eng_kind *kind, const char *engine)
+{
+	bool named = false;
+
+	for (unsigned i = 0; i < l->engines.n; i++)
+		named |= eng_kind_has_engine(kind, l->engines.v[i]);
+	return !named || listed(&l->engines, engine);
+}
+
+/* Some engine of the run's kind that the lesson claims works here; `engine`, if it is one of the kind's,
+ * and the one that the run itself asks for must. */
+static int some_engine(const struct eng_lesson *l, const struct eng_run *run, const char *engine,
+		       struct rs_err *err)
+{
+	const struct eng_kind *k = run->kind;
+	const char *fixed = eng_run_engine(run);
 	int rc = 0;
 
-	if (engine) {
-		if (!listed(&l->engines, engine))
-			return rs_err_set(err, -ENOTSUP, "the lesson %s is not made for the CPU engine %s", l->id,
-					  engine);
-		return vmm_available(engine, err);
+	if (fixed)
+		return k->available(fixed, err);
+	if (engine && eng_kind_has_engine(k, engine)) {
+		if (!claims(l, k, engine))
+			return rs_err_set(err, -ENOTSUP, "the lesson %s is not made for the engine %s", l->id, engine);
+		return k->available(engine, err);
 	}
-	for (unsigned i = 0; names[i]; i++) {
+	for (unsigned i = 0; k->engines[i]; i++) {
 		struct rs_err e = RS_ERR_INIT;
 
-		if (!listed(&l->engines, names[i]))
+		if (!claims(l, k, k->engines[i]))
 			continue;
-		int one = vmm_available(names[i], &e);
+		int one = k->available(k->engines[i], &e);
 		if (!one)
 			return 0;
 		if (!rc) { /* the engine named first is the one to repair */
@@ -233,20 +257,21 @@ static int some_engine(const struct eng_lesson *l, const char *engine, struct rs
 
 int eng_lesson_runnable(const struct eng_lesson *l, const char *engine, struct rs_err *err)
 {
-	bool cpu = false, build = false;
 	struct rs_err e = RS_ERR_INIT;
 	int rc = 0;
 
-	for (unsigned i = 0; i < l->steps; i++) {
-		cpu |= l->step[i].run && l->step[i].run->kind->x86;
-		build |= l->step[i].run && l->step[i].run->source;
-	}
 	for (unsigned i = 0; !rc && i < l->requires_.n; i++)
 		rc = eng_ability(l->requires_.v[i], &e);
-	if (!rc && build)
-		rc = eng_ability("cc", &e);
-	if (!rc && cpu)
-		rc = some_engine(l, engine, &e);
+	for (unsigned i = 0; !rc && i < l->steps; i++) {
+		const struct eng_run *run = l->step[i].run;
+
+		if (run && l->step[i].own_run && run->source)
+			rc = eng_ability(run->kind->tool(run), &e);
+		if (!rc && run && l->step[i].own_run)
+			rc = some_engine(l, run, engine, &e);
+	}
+	if (!rc && engine && !any_kind_has(l, engine))
+		rc = rs_err_set(&e, -ENOTSUP, "the lesson %s is not made for the engine %s", l->id, engine);
 	if (rc && err)
 		*err = e;
 	return rc;

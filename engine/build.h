@@ -9,12 +9,19 @@
 
 struct eng_build {
 	const char *workspace;   /* absolute; the source is named relative to it */
-	const char *source;      /* .S (preprocessed) or .s */
+	const char *source;      /* .S (preprocessed), .s; for a `guest` also .c */
 	const char *include;     /* second -I after the workspace; NULL = none */
 	const char *scratch;     /* absolute; object, linker script and image go here */
 	const char *token;       /* eng_journal_token: marks the compiler's processes */
 	uint64_t base;           /* link address */
 	bool flat;               /* a flat binary, not an ELF executable */
+	/* A Linux program for another machine (build_guest.c), not a guest of the monitor: */
+	const char *guest;       /* "riscv64", "aarch64"; NULL: not so, and nothing below counts */
+	char *const *with;       /* further sources */
+	unsigned withs;
+	char *const *flag;       /* of the compiler; none: -O2 */
+	unsigned flags;
+	bool libc;               /* with the C library, statically; else without any, entry _start or main */
 };
 
 /* The built image's path in the scratch folder. The caller frees. */
@@ -26,5 +33,15 @@ int eng_build_check(const struct eng_build *b, struct rs_err *err);
  * -ENOEXEC when the student's source does not build (the messages went to stdout and stderr). */
 int eng_build_main(void *arg, struct eng_child *c, struct rs_err *err);
 extern const struct eng_limits eng_build_limits;
+
+/* The cross compilers, one row a guest. */
+struct eng_guest_tool {
+	const char *guest;       /* "riscv64" */
+	const char *var, *cc;    /* environment variable that names it, and its usual name */
+	const char *ability;     /* abilities.def */
+	const char *package;     /* Debian's */
+};
+extern const struct eng_guest_tool eng_guest_tools[]; /* until guest is NULL */
+const struct eng_guest_tool *eng_guest_tool(const char *guest); /* NULL: none */
 
 #endif

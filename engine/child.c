@@ -65,7 +65,7 @@ static int move_fds(const struct eng_child_fds *f)
 static int work(const struct eng_experiment_opts *o, pid_t parent, const struct eng_child_fds *fds,
 		struct eng_last_words *words, struct rs_err *err)
 {
-	struct eng_child c = { .control_fd = FD_CONTROL, .denied = &words->denied };
+	struct eng_child c = { .control_fd = FD_CONTROL, .denied = &words->denied, .sandbox = eng_sandbox_vm };
 	char go;
 	int rc;
 
@@ -112,7 +112,7 @@ void eng_child_run(const struct eng_experiment_opts *o, const struct eng_child_f
 int eng_child_seal(void *child, struct rs_err *err)
 {
 	struct eng_child *c = child;
-	int rc = eng_sandbox_vm(c->denied, err);
+	int rc = c->sandbox(c->denied, err);
 
 	if (rc == 0)
 		rs_emit(&c->em, RS_EV_EXP_READY, RS_SRC_ENGINE, 0, 1, 0, 0, 0, NULL);

@@ -13,7 +13,7 @@ static void value(const struct eng_key *k, struct rs_str *out)
 		[ENG_K_SCHEMA] = "ringside/lesson/v1", [ENG_K_ID] = "id", [ENG_K_IDS] = "[id, ...]",
 		[ENG_K_TEXT] = "{en: ..., zh-TW: ...}", [ENG_K_TEXTS] = "[{en: ..., zh-TW: ...}, ...]",
 		[ENG_K_STRING] = "\"...\"", [ENG_K_EXPR] = "expression", [ENG_K_FILE] = "file",
-		[ENG_K_FILES] = "[file, ...]", [ENG_K_ADDR] = "0x10000", [ENG_K_SIZE] = "4M",
+		[ENG_K_FILES] = "[file, ...]", [ENG_K_STRINGS] = "[\"...\", ...]", [ENG_K_ADDR] = "0x10000", [ENG_K_SIZE] = "4M",
 		[ENG_K_DURATION] = "10s", [ENG_K_BOOL] = "true, false", [ENG_K_RUN] = "{vm: ...}",
 	};
 	const char *const *names = k->names ? k->names() : NULL;

@@ -17,9 +17,10 @@ uint64_t eng_now(void); /* CLOCK_MONOTONIC, ns */
 struct eng_child {
 	struct rs_emitter em;
 	int control_fd;
-	_Atomic long *denied;   /* for eng_sandbox_vm */
+	_Atomic long *denied;   /* for sandbox */
+	int (*sandbox)(_Atomic long *denied, struct rs_err *err); /* of its kind */
 };
-/* Closes the sandbox of a VM and says so (exp.ready). Fits as `seal` of struct eng_exec, with the
+/* Closes the sandbox and says so (exp.ready). Fits as `seal` of struct eng_exec, with the
  * struct eng_child as its argument. */
 int eng_child_seal(void *child, struct rs_err *err);
 

@@ -6,15 +6,39 @@
 
 #include "engine/kinds.h"
 
+static const char *const vm_engines[] = { "kvm", "soft", NULL };
+static const char *const emu_engines[] = { "jit", "interp", NULL };
+
 const struct eng_kind eng_kinds[] = {
 	{
 		.name = "vm",
 		.sentence = N_("A virtual machine that runs a program of your own."),
-		.x86 = true,
+		.engines = vm_engines,
+		.available = vmm_available,
+		.end = RS_EV_VM_END,
+		.limits = { .address_space = 4ull << 30, .files = 64, .file_size = 1ull << 30 },
+		.sandbox = eng_sandbox_vm,
 		.parse = eng_vm_parse,
 		.release = eng_vm_release,
-		.link = eng_vm_link,
+		.build = eng_vm_build,
+		.tool = eng_vm_tool,
 		.exec = eng_vm_exec,
+	},
+	{
+		.name = "emu",
+		.sentence = N_("A program for another machine, translated while it runs."),
+		.engines = emu_engines,
+		.available = emu_available,
+		.end = RS_EV_EMU_END,
+		/* The guest's 4 GiB, tables that stay empty, code mapped twice, stacks of threads: address
+		 * space, not memory. How much memory the guest gets stands in the lesson. */
+		.limits = { .address_space = 16ull << 30, .files = 64, .file_size = 64ull << 20 },
+		.sandbox = eng_sandbox_emu,
+		.parse = eng_emu_parse,
+		.release = eng_emu_release,
+		.build = eng_emu_build,
+		.tool = eng_emu_tool,
+		.exec = eng_emu_exec,
 	},
 };
 const unsigned eng_kind_count = sizeof(eng_kinds) / sizeof(eng_kinds[0]);
@@ -25,6 +49,19 @@ const struct eng_kind *eng_kind_by_name(const char *name)
 		if (strcmp(eng_kinds[i].name, name) == 0)
 			return &eng_kinds[i];
 	return NULL;
+}
+
+bool eng_kind_has_engine(const struct eng_kind *kind, const char *engine)
+{
+	for (unsigned i = 0; kind->engines[i]; i++)
+		if (strcmp(kind->engines[i], engine) == 0)
+			return true;
+	return false;
+}
+
+const char *eng_run_engine(const struct eng_run *run)
+{
+	return run->kind->parse == eng_emu_parse ? run->emu.desc.engine : NULL;
 }
 
 void eng_run_free(struct eng_run *run)

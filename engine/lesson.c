@@ -61,7 +61,7 @@ static void text_release(struct eng_text *t)
 		free(t->s[l]);
 }
 
-static void strings_release(struct eng_strings *s)
+void eng_strings_release(struct eng_strings *s)
 {
 	for (unsigned i = 0; i < s->n; i++)
 		free(s->v[i]);
@@ -113,14 +113,14 @@ void eng_lesson_free(struct eng_lesson *l)
 	free(l->path);
 	free(l->folder);
 	free(l->id);
-	strings_release(&l->aliases);
-	strings_release(&l->concepts);
-	strings_release(&l->prerequisites);
-	strings_release(&l->requires_);
-	strings_release(&l->starter);
-	strings_release(&l->readonly);
-	strings_release(&l->solution);
-	strings_release(&l->engines);
+	eng_strings_release(&l->aliases);
+	eng_strings_release(&l->concepts);
+	eng_strings_release(&l->prerequisites);
+	eng_strings_release(&l->requires_);
+	eng_strings_release(&l->starter);
+	eng_strings_release(&l->readonly);
+	eng_strings_release(&l->solution);
+	eng_strings_release(&l->engines);
 	for (unsigned i = 0; i < l->wrongs; i++) {
 		free(l->wrong[i].name);
 		free(l->wrong[i].check);
@@ -150,7 +150,7 @@ const char *eng_run_source(const struct eng_run *run)
 
 uint64_t eng_run_memory_view(const struct eng_run *run)
 {
-	return run && run->kind->x86 ? run->vm.memory_view : 0;
+	return run && run->kind->parse == eng_vm_parse ? run->vm.memory_view : 0;
 }
 
 void eng_lesson_name(struct eng_lesson *l, const char *folder)

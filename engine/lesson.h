@@ -28,6 +28,7 @@ void eng_lesson_strings(const struct eng_node *n, struct eng_strings *out);
 /* The name of the lesson's folder, and the number in front of it: "202-rings-syscall". */
 void eng_lesson_name(struct eng_lesson *l, const char *folder);
 bool eng_strings_have(const struct eng_strings *s, const char *word);
+void eng_strings_release(struct eng_strings *s);
 /* Do the files named in `files:` exist, does every folder of wrong/ name a check? Fills l->wrong.
  * Nothing is looked at when the lesson has no folder. */
 int eng_lesson_files(struct eng_loader *ld, const struct eng_node *root);

@@ -133,9 +133,16 @@ static int take_predict(struct eng_loader *ld, const struct eng_node *n, struct 
 	return 0;
 }
 
+/* Is the file that a run needs one that comes with the lesson? */
+static int known_file(struct eng_loader *ld, const struct eng_node *n)
+{
+	if (!n || eng_strings_have(&ld->l->starter, n->s) || eng_strings_have(&ld->l->readonly, n->s))
+		return 0;
+	return LESSON_FAIL(ld, n, "\"%s\" is neither a starter nor a read-only file of the lesson", n->s);
+}
+
 static int take_run(struct eng_loader *ld, const struct eng_node *n, struct eng_step *s)
 {
-	const struct eng_lesson *l = ld->l;
 	struct eng_run *r = rs_xcalloc(1, sizeof(*r));
 
 	s->run = r;
@@ -146,12 +153,12 @@ static int take_run(struct eng_loader *ld, const struct eng_node *n, struct eng_
 	int rc = r->kind->parse(n->item[0], ld->file, r, ld->err);
 	if (rc)
 		return rc;
-	const char *file = eng_run_source(r);
-	if (!*file || eng_strings_have(&l->starter, file) || eng_strings_have(&l->readonly, file))
-		return 0;
 	const struct eng_node *at = eng_node_get(n->item[0], r->source ? "source" : "image", NULL);
-	return LESSON_FAIL(ld, at ? at : n, "\"%s\" is neither a starter nor a read-only file of the lesson",
-			   file);
+	const struct eng_node *with = eng_node_get(n->item[0], "with", NULL);
+	rc = known_file(ld, at);
+	for (unsigned i = 0; !rc && with && i < with->items; i++)
+		rc = known_file(ld, with->item[i]);
+	return rc;
 }
 
 static int take_task(struct eng_loader *ld, const struct eng_node *n, struct eng_step *s)

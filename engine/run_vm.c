@@ -1,15 +1,22 @@
 /* The run side of the kind `vm`: a lesson's parameters become a machine, in the child process.
  */
+#include "engine/build.h"
 #include "engine/kinds.h"
 
-void eng_vm_link(const struct eng_run *run, uint64_t *base, bool *flat)
+void eng_vm_build(const struct eng_run *run, struct eng_build *b)
 {
 	const struct vmm_desc *d = &run->vm.desc;
 
 	/* A real-mode guest's segments begin where it is loaded, so its addresses count from 0: they
 	 * would not fit into 16 bits otherwise. */
-	*flat = d->entry == VMM_ENTRY_REAL16;
-	*base = *flat ? 0 : d->load ? d->load : VMM_LOAD_DEFAULT;
+	b->flat = d->entry == VMM_ENTRY_REAL16;
+	b->base = b->flat ? 0 : d->load ? d->load : VMM_LOAD_DEFAULT;
+}
+
+const char *eng_vm_tool(const struct eng_run *run)
+{
+	(void)run;
+	return "cc";
 }
 
 int eng_vm_exec(const struct eng_exec *x, struct rs_err *err)

@@ -24,11 +24,13 @@ int eng_limits_apply(const struct eng_limits *l, struct rs_err *err);
  * of the call (shared memory that the parent reads; start it at -1). -ENOSYS when the kernel has no
  * seccomp filters. */
 int eng_sandbox_vm(_Atomic long *denied, struct rs_err *err);
+/* The same for the experiment that runs a translated program. */
+int eng_sandbox_emu(_Atomic long *denied, struct rs_err *err);
 
 /* "open" for a system call number of this machine into buf; "call 999" when unknown. */
 const char *eng_syscall_name(long nr, char *buf, unsigned size);
 
-/* The table, for the reference and the tests. */
+/* The tables, for the reference and the tests: of the VM, of translated programs. */
 struct eng_sandbox_row {
 	const char *call;
 	int nr;
@@ -38,8 +40,10 @@ struct eng_sandbox_row {
 		int self;              /* value is this process's pid */
 	} cond[2];
 	unsigned conds;
+	int error;                     /* 0: allowed; else the call fails with this errno */
 	const char *reason;
 };
 const struct eng_sandbox_row *eng_sandbox_rows(unsigned *n);
+const struct eng_sandbox_row *eng_sandbox_emu_rows(unsigned *n);
 
 #endif

@@ -31,9 +31,15 @@ static const char *const *call_names(void)
 
 const char *const *eng_engine_names(void)
 {
-	static const char *const names[] = { "kvm", "soft", NULL };
+	/* in the order of the rows of kinds.c */
+	static const char *const names[] = { "kvm", "soft", "jit", "interp", NULL };
 
 	return names;
+}
+
+static const char *const *emu_engine_names(void)
+{
+	return eng_kind_by_name("emu")->engines;
 }
 
 const char *const *eng_track_names(void)
@@ -84,7 +90,8 @@ const struct eng_key eng_keys[] = {
 	{ "lesson", "requires", ENG_K_NAMES, OPTIONAL, NULL, eng_ability_names, 0, 0,
 	  N_("What the machine must be able to do.") },
 	{ "lesson", "engines", ENG_K_NAMES, OPTIONAL, NULL, eng_engine_names, 1, 0,
-	  N_("CPU engines that the lesson runs on; all of them when the key is missing.") },
+	  N_("Engines that the lesson runs on: kvm and soft for machines, jit and interp for translated "
+	     "programs; all of them when the key is missing.") },
 	{ "lesson", "files", ENG_K_MAP, OPTIONAL, "files", NULL, 0, 0,
 	  N_("The files that come with the lesson.") },
 	{ "lesson", "steps", ENG_K_MAPS, REQUIRED, "step", NULL, 1, 64,
@@ -166,5 +173,47 @@ const struct eng_key eng_keys[] = {
 	  N_("The first address of the hole, a multiple of 4K.") },
 	{ "hole", "size", ENG_K_SIZE, REQUIRED, NULL, NULL, 4096, VMM_MEMORY_MAX,
 	  N_("Bytes of the hole, a multiple of 4K.") },
+
+	{ "emu", "source", ENG_K_FILE, OPTIONAL, NULL, NULL, 0, 0,
+	  N_("The file of the workspace to compile for the guest: assembly (.S, .s) or C (.c).") },
+	{ "emu", "with", ENG_K_FILES, OPTIONAL, NULL, NULL, 1, 8,
+	  N_("Further files to compile and link with source.") },
+	{ "emu", "image", ENG_K_FILE, OPTIONAL, NULL, NULL, 0, 0,
+	  N_("A static Linux executable of the workspace, instead of source.") },
+	{ "emu", "guest", ENG_K_NAME, OPTIONAL, NULL, eng_emu_guests, 0, 0,
+	  N_("The machine that source is compiled for; riscv64 when the key is missing.") },
+	{ "emu", "flags", ENG_K_NAMES, OPTIONAL, NULL, eng_emu_flags, 1, 0,
+	  N_("Flags of the compiler; -O2 when the key is missing.") },
+	{ "emu", "libc", ENG_K_BOOL, OPTIONAL, NULL, NULL, 0, 0,
+	  N_("The program is linked with the C library; false when the key is missing: it begins at _start, "
+	     "or at main with the lab's guest.h.") },
+	{ "emu", "args", ENG_K_STRINGS, OPTIONAL, NULL, NULL, 1, 32,
+	  N_("Arguments of the program, behind its name.") },
+	{ "emu", "env", ENG_K_STRINGS, OPTIONAL, NULL, NULL, 1, 32,
+	  N_("Its environment, NAME=VALUE each; empty when the key is missing.") },
+	{ "emu", "input", ENG_K_STRING, OPTIONAL, NULL, NULL, 0, 0,
+	  N_("What it reads from its standard input.") },
+	{ "emu", "engine", ENG_K_NAME, OPTIONAL, NULL, emu_engine_names, 0, 0,
+	  N_("This run is always on this engine, jit or interp.") },
+	{ "emu", "passes-off", ENG_K_NAMES, OPTIONAL, NULL, emu_pass_names, 1, 0,
+	  N_("Passes over the IR that are left out.") },
+	{ "emu", "chain", ENG_K_BOOL, OPTIONAL, NULL, NULL, 0, 0,
+	  N_("Blocks lead directly to the next one; true when the key is missing.") },
+	{ "emu", "jump-cache", ENG_K_BOOL, OPTIONAL, NULL, NULL, 0, 0,
+	  N_("Targets of indirect jumps are remembered; true when the key is missing.") },
+	{ "emu", "pin", ENG_K_BOOL, OPTIONAL, NULL, NULL, 0, 0,
+	  N_("The most used guest registers stay in host registers; true when the key is missing.") },
+	{ "emu", "block-insns", ENG_K_INT, OPTIONAL, NULL, NULL, 1, EMU_BLOCK_INSNS_MAX,
+	  N_("Most instructions of a block; 64 when the key is missing.") },
+	{ "emu", "block-branches", ENG_K_INT, OPTIONAL, NULL, NULL, 1, EMU_BLOCK_BRANCHES_MAX,
+	  N_("Most conditional branches of a block; with 1 a block ends at every branch.") },
+	{ "emu", "count", ENG_K_BOOL, OPTIONAL, NULL, NULL, 0, 0,
+	  N_("Instructions and runs of blocks are counted, which makes the code slower; true when the key "
+	     "is missing.") },
+	{ "emu", "memory", ENG_K_SIZE, OPTIONAL, NULL, NULL, EMU_MEMORY_MIN, 1ull << 30,
+	  N_("Most memory that the program may map; 64M when the key is missing.") },
+	{ "emu", "at", ENG_K_STRING, OPTIONAL, NULL, NULL, 0, 0,
+	  N_("The symbol or hexadecimal address whose block is shown; the one that runs when the key is "
+	     "missing.") },
 	{ 0 }
 };

@@ -20,6 +20,7 @@ enum eng_key_type {
 	ENG_K_TEXT,      /* a text in every language */
 	ENG_K_TEXTS,     /* a list of such texts */
 	ENG_K_STRING,    /* text */
+	ENG_K_STRINGS,   /* a list of them */
 	ENG_K_EXPR,      /* a check expression */
 	ENG_K_FILE,      /* a file name inside the folder */
 	ENG_K_FILES,     /* a list of them */

@@ -308,7 +308,7 @@ static int check_bool(struct checker *c, const struct eng_node *n, const char *k
 
 static int check_value(struct checker *c, const struct eng_node *n, const struct eng_key *k);
 
-/* Each item of a list by `one`; names and files must not repeat. */
+/* Each item of a list by `one`; names and files must not repeat, free text may. */
 static int check_list(struct checker *c, const struct eng_node *n, const struct eng_key *k,
 		      enum eng_key_type item_type)
 {
@@ -326,7 +326,7 @@ static int check_list(struct checker *c, const struct eng_node *n, const struct 
 
 		if (rc)
 			return rc;
-		for (unsigned j = 0; j < i && n->item[i]->type == ENG_NODE_SCALAR; j++)
+		for (unsigned j = 0; j < i && n->item[i]->type == ENG_NODE_SCALAR && item_type != ENG_K_STRING; j++)
 			if (!strcmp(n->item[i]->s, n->item[j]->s))
 				return FAIL(c, n->item[i], "\"%s\" stands in this list twice", n->item[i]->s);
 	}
@@ -396,6 +396,8 @@ static int check_value(struct checker *c, const struct eng_node *n, const struct
 		return check_list(c, n, k, ENG_K_TEXT);
 	case ENG_K_FILES:
 		return check_list(c, n, k, ENG_K_FILE);
+	case ENG_K_STRINGS:
+		return check_list(c, n, k, ENG_K_STRING);
 	case ENG_K_MAPS:
 		return check_list(c, n, k, ENG_K_MAP);
 	}

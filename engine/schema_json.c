@@ -91,6 +91,8 @@ static enum eng_key_type item_type(enum eng_key_type type)
 		return ENG_K_TEXT;
 	case ENG_K_FILES:
 		return ENG_K_FILE;
+	case ENG_K_STRINGS:
+		return ENG_K_STRING;
 	case ENG_K_MAPS:
 		return ENG_K_MAP;
 	default:

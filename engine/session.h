@@ -52,7 +52,7 @@ struct eng_live {
 	uint64_t kill_at;         /* an order to stop was given; the patience ends here */
 	uint64_t counters_at;     /* next reading of the counters */
 	bool timed_out, stopped, flooded;
-	bool end_seen;            /* VM_END came */
+	bool end_seen;            /* the kind's event of the end came */
 };
 
 struct eng_session {

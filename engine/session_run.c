@@ -133,7 +133,7 @@ static void on_event(void *session, struct rs_event *ev)
 		return;
 	ev->seq = ++s->seq;
 	ev->time += l->job_t0 - l->t0;
-	if (ev->kind == RS_EV_VM_END)
+	if (ev->kind == RS_EV_VM_END || ev->kind == RS_EV_EMU_END)
 		l->end_seen = true;
 	session_take(s, ev);
 	if (l->job != ENG_JOB_RUN)
@@ -156,6 +156,7 @@ static int run_main(void *arg, struct eng_child *c, struct rs_err *err)
 	struct eng_live *l = arg;
 	struct eng_exec x = l->exec;
 
+	c->sandbox = x.run->kind->sandbox;
 	x.em = &c->em;
 	x.control_fd = c->control_fd;
 	x.seal = eng_child_seal;
@@ -190,11 +191,9 @@ static int start_job(struct eng_session *s, enum eng_job job, struct rs_err *err
 		o.arg = l;
 		o.out = RS_STREAM_STDOUT;
 		o.err = RS_STREAM_STDERR;
+		o.limits = l->run->kind->limits;
 		/* A monitor and its virtual CPUs may each keep a processor busy for the whole run. */
-		o.limits = (struct eng_limits){ .address_space = 4ull << 30,
-						.cpu_seconds = 4 * seconds + 10,
-						.files = 64,
-						.file_size = 1ull << 30 };
+		o.limits.cpu_seconds = 4 * seconds + 10;
 	}
 	l->job = job;
 	l->job_t0 = eng_now();
@@ -215,9 +214,11 @@ static int start_run(struct eng_session *s, struct rs_err *err)
 	l->exec = (struct eng_exec){
 		.run = l->run,
 		.image = l->image,
-		.engine = s->engine,
+		.workspace = s->workspace,
+		.engine = s->engine && eng_kind_has_engine(l->run->kind, s->engine) ? s->engine : NULL,
 		.timeout_ns = left,
 		.start_paused = l->start_paused,
+		.watched = s->views_matter,
 		.control_fd = -1,
 	};
 	/* The monitor's own watchdog comes first: it can say where the guest was. */
@@ -283,7 +284,7 @@ static void keep_files(struct eng_session *s)
 		keep_file(s, l->starter.v[i]);
 	for (unsigned i = 0; i < l->readonly.n; i++)
 		keep_file(s, l->readonly.v[i]);
-	keep_file(s, s->live.run->source);
+	keep_file(s, s->live.run->source); /* what it is built with is a file of the lesson, too */
 }
 
 /* Everything before the first process: from here on an error is the run's end, not the caller's. */
@@ -320,7 +321,7 @@ static int begin(struct eng_session *s, struct rs_err *err)
 		.scratch = s->scratch,
 		.token = eng_journal_token(s->journal),
 	};
-	run->kind->link(run, &l->build.base, &l->build.flat);
+	run->kind->build(run, &l->build);
 	l->image = eng_build_image(&l->build);
 	rc = eng_build_check(&l->build, err);
 	return rc < 0 ? rc : start_job(s, ENG_JOB_BUILD, err);
@@ -353,8 +354,8 @@ int eng_session_run(struct eng_session *s, bool paused, struct rs_err *err)
 /* The lab ended a guest that had no chance to say so itself. */
 static void say_end(struct eng_session *s, enum rs_outcome outcome)
 {
-	if (s->live.run->kind->x86 && !s->live.end_seen)
-		session_say(s, RS_EV_VM_END, outcome, 0, 0, 0, NULL);
+	if (!s->live.end_seen)
+		session_say(s, s->live.run->kind->end, outcome, 0, 0, 0, NULL);
 }
 
 static void on_death(struct eng_session *s)

@@ -11,8 +11,11 @@
 enum rs_control_op {
 	RS_CONTROL_PAUSE = 1,  /* stand still at the next instruction boundary that can be had */
 	RS_CONTROL_RESUME,
-	RS_CONTROL_STEP,       /* a: how many instructions; paused again afterwards */
-	RS_CONTROL_INSPECT,    /* block, a: address, b: length, flag: linear address */
+	RS_CONTROL_STEP,       /* a: how many instructions; paused again afterwards. Of a translated
+				  program: flag: a counts blocks, b: number of the guest thread */
+	RS_CONTROL_INSPECT,    /* block, a: address, b: length, flag: linear address. EMU_STAGE: the block
+				  at a is shown from now on (0: again the one that runs); EMU_REGS: a
+				  is the number of the guest thread */
 	RS_CONTROL_STOP,       /* end the run; OUTCOME stopped */
 	RS_CONTROL_INPUT,      /* data: bytes for the serial port (len in a) */
 };
