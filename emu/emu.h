@@ -4,6 +4,7 @@
  *   ops.def, ir.h     the IR: operations, temps, builder    ir.c, ir_print.c
  *   guest.h     what a guest front end fills: decode, translate, disassemble
  *   rv_*.def, rv_*.c  RISC-V: one table of instructions drives decoder, disassembler, translator
+ *   ia.h, ia_*.def, ia_*.c    x86 (in the making): its own map
  *   cpu.h       the guest CPU's state, which everything shares
  *   mem.h       guest memory: 4 GiB, rights, the one door     mem.c
  *   xlat.c      guest code -> IR: where a block ends
