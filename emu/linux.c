@@ -50,6 +50,7 @@ struct emu_thread *emu_thread_new(struct emu_linux *l, struct emu_cpu *cpu)
 
 	t->l = l;
 	t->cpu = cpu;
+	t->vfork_fd = -1;
 	cpu->thread = t;
 	return t;
 }
@@ -185,13 +186,14 @@ struct emu_linux *emu_linux_new(struct emu_world *w, struct rs_emitter *em, bool
 	note_lab_fds(l);
 	l->captured[1] = l->captured[2] = capture && em;
 	pthread_mutex_init(&l->lock, NULL);
+	pthread_mutex_init(&l->queue_lock, NULL);
 	pthread_cond_init(&l->gone, NULL);
 	l->exe = realpath(path, NULL);
 	if (!l->exe)
 		l->exe = rs_xstrdup(path);
 	slash = strrchr(l->exe, '/');
 	l->name = rs_xstrdup(slash ? slash + 1 : l->exe);
-	l->trampoline = emu_frame_trampoline(l);
+	l->trampoline = emu_family_init(l) < 0 ? 0 : emu_frame_trampoline(l);
 	sp = l->trampoline ? emu_linux_stack(l, im, argv, envp) : -ENOMEM;
 	if (sp < 0) {
 		if (sp == -E2BIG)
@@ -205,6 +207,7 @@ struct emu_linux *emu_linux_new(struct emu_world *w, struct rs_emitter *em, bool
 	cpu->pc = im->entry;
 	cpu->r[w->guest->sp] = (uint64_t)sp;
 	l->threads = emu_thread_new(l, cpu);
+	snprintf(l->threads->name, sizeof(l->threads->name), "%s", l->name);
 	if (em)
 		rs_emit(em, RS_EV_EMU_LOAD, RS_SRC_EMU, cpu->id, im->start, im->end - im->start, im->entry, 0,
 			w->guest->name);
@@ -244,6 +247,7 @@ void emu_linux_run(struct emu_linux *l, struct emu_result *res)
 	emu_thread_loop(t);
 	emu_thread_leave(t);
 	wait_for_threads(l);
+	emu_timers_free(l, false);
 	if (getpid() != pid) { /* a child of the guest's fork ends here, as its parent expects */
 		if (l->outcome == RS_OUT_KILLED) {
 			signal(l->signal, SIG_DFL);
@@ -251,6 +255,8 @@ void emu_linux_run(struct emu_linux *l, struct emu_result *res)
 		}
 		_exit(l->status);
 	}
+	if (l->outcome != RS_OUT_EXITED && l->outcome != RS_OUT_KILLED)
+		emu_family_kill(l);
 	res->outcome = l->outcome;
 	res->status = l->status;
 	res->signal = l->signal;
@@ -268,6 +274,7 @@ void emu_linux_free(struct emu_linux *l)
 		return;
 	/* The CPUs belong to the world. A thread that was left behind still uses the rest. */
 	if (!l->live) {
+		emu_family_free(l);
 		free(l->exe);
 		free(l->name);
 		pthread_cond_destroy(&l->gone);

@@ -7,10 +7,14 @@
  *   linux_calls.def   the system calls: number, name, handler     linux_calls.c  the table
  *   linux_file.c      files and directories     linux_stat.c  what their records look like
  *   linux_mem.c       brk, mmap and their family
- *   linux_time.c, linux_misc.c      clocks and timers; identity, limits, random bytes
- *   linux_signal.c    dispositions, delivery    linux_frame.c  the frame on the guest's stack
+ *   linux_proc.c      files of /proc that speak of the guest
+ *   linux_time.c, linux_timer.c     clocks; POSIX timers     linux_misc.c  identity, limits
+ *   linux_wait.c, linux_socket.c    poll, epoll, signalfd; sockets
+ *   linux_signal.c    dispositions, delivery    linux_sigcall.c  their system calls
+ *   linux_frame.c  the frame on the guest's stack
  *   linux_rv.c, linux_a64.c         what Linux fixes for a machine: registers in the frame, hwcap ...
- *   linux_thread.c    clone, futex, exit        linux_safe.c   calls that a signal can end
+ *   linux_thread.c    clone, futex, exit        linux_fork.c  another process
+ *   linux_safe.c   calls that a signal can end
  *   linux_exec.c      execve, in this process
  *
  * Where numbers and records are the host's own (errno, open flags, iovec, timespec, termios, most
@@ -89,6 +93,19 @@ struct emu_linux {
 	void (*warn)(void *arg, const struct rs_err *e); /* may be NULL; any thread */
 	void *warn_arg;
 	_Atomic uint8_t warned[512];    /* system calls that were warned of */
+	/* Signals as descriptors: the guest's, our end of it, and for which signals (0: unused). */
+#define EMU_SIGFDS 16
+	struct { int guest, host; uint64_t mask; } sigfd[EMU_SIGFDS];
+	uint64_t noted;                 /* the host's handler is ours though the guest has none */
+	uint64_t unmasked;              /* ... and the host never blocks them */
+	/* Signals from 32 on that wait behind one of their number; tid 0: for the process. */
+#define EMU_QUEUE 256
+	struct { int tid; struct emu_siginfo info; } queue[EMU_QUEUE];
+	unsigned queued;
+	pthread_mutex_t queue_lock;     /* taken last; never in a handler */
+	struct emu_timers *timers;      /* linux_time.c; NULL: none was made */
+	struct emu_family *family;      /* linux_fork.c: the processes of the guest, shared between them */
+	uint64_t args_start, args_end;  /* the strings of argv on the first stack */
 	bool captured[3];               /* writes to this descriptor (1, 2) become events */
 	uint64_t out_offset[3];
 };
@@ -100,6 +117,7 @@ struct emu_thread {
 	int tid;                        /* the host's */
 	uint32_t interrupt;             /* atomic: a blocking call must not start */
 	uint64_t mask;                  /* blocked signals */
+	uint64_t host_mask;             /* what the host blocks for it */
 	uint64_t saved_mask;            /* to be restored after sigsuspend and the like */
 	bool restore_mask;
 	atomic_ullong pending;
@@ -110,6 +128,9 @@ struct emu_thread {
 	uint64_t number;                /* of the system call */
 	bool keep;                      /* the call changed the registers itself (rt_sigreturn, execve) */
 	bool exited;                    /* this thread alone is done */
+	char name[16];                  /* prctl(PR_SET_NAME) */
+	int vfork_fd;                   /* the end of a pipe to the parent that waits; -1: none does */
+	uint64_t vfork_sp;              /* its stack pointer */
 };
 
 /* What load.c put into memory. */
@@ -158,8 +179,10 @@ typedef int64_t emu_syscall_fn(struct emu_thread *t, const uint64_t a[6]);
 struct emu_syscall {
 	uint16_t number;
 	const char *name;
-	emu_syscall_fn *fn;             /* NULL: known by name alone; ENOSYS */
+	emu_syscall_fn *fn;             /* NULL: the host's call, or known by name alone; ENOSYS */
 	bool quiet;                     /* ENOSYS without a warning: programs ask and go on */
+	const char *shape;              /* of the arguments of the host's call; NULL: not passed on */
+	long host;                      /* ... its number */
 };
 const struct emu_syscall *emu_syscall_find(uint64_t number); /* NULL: not even a name */
 int64_t emu_syscall_do(struct emu_thread *t, uint64_t number, const uint64_t a[6]);
@@ -180,6 +203,9 @@ static inline void *emu_out(struct emu_thread *t, uint64_t addr, uint64_t len)
 }
 /* A path or other string at addr; NULL with *error. It stays in guest memory: use it at once. */
 const char *emu_string(struct emu_thread *t, uint64_t addr, int64_t *error);
+/* ... and /proc/self/exe is the guest's program, not the lab. */
+const char *emu_path(struct emu_thread *t, uint64_t addr, int64_t *error);
+bool emu_is_self_exe(const char *path);
 
 /* A host system call that a signal ends with -EINTR even when it comes just before it. */
 int64_t emu_safe_syscall(struct emu_thread *t, long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
@@ -189,11 +215,26 @@ void emu_safe_rewind(void *ucontext);
 /* A plain host system call: result or -errno. */
 int64_t emu_host_syscall(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d, uint64_t e, uint64_t f);
 
+/* A descriptor of the lab's own, moved out of the way of the guest's; close-on-exec. */
+int emu_high_fd(int fd);
+
 /* linux_signal.c */
 int emu_signals_init(struct emu_linux *l);
+void emu_signal_set_mask(struct emu_thread *t, uint64_t mask);
+/* Somebody waits for these: they are noted when they come, whatever the disposition is; with `unmask`
+ * also while the guest blocks them. */
+void emu_signals_watch(struct emu_thread *t, uint64_t set, bool unmask);
+/* The guest has set a disposition. Lock held. */
+void emu_signal_disposed(struct emu_linux *l, int sig);
+/* Takes the lowest of these that is pending; 0: none. */
+int emu_signal_take(struct emu_thread *t, uint64_t set, struct emu_siginfo *info);
+uint64_t emu_signal_pending(const struct emu_thread *t);
 void emu_signals_host_thread(struct emu_thread *t);     /* this host thread runs t from now on */
-void emu_signal_raise(struct emu_thread *t, const struct emu_siginfo *info);    /* to this thread */
-void emu_signal_post(struct emu_linux *l, const struct emu_siginfo *info);      /* to the process */
+/* To this thread (lock held), to the process (not held). 0, or -EAGAIN: too many are queued. */
+int emu_signal_raise(struct emu_thread *t, const struct emu_siginfo *info);
+int emu_signal_post(struct emu_linux *l, const struct emu_siginfo *info);
+/* linux_wait.c: written to a descriptor of the guest instead? Also in a signal handler. */
+bool emu_signalfd_divert(struct emu_linux *l, const struct emu_siginfo *info);
 /* A fault of the instruction at cpu->pc: delivered at once, whatever is blocked. */
 void emu_signal_fault(struct emu_thread *t, int sig, int code, uint64_t addr);
 /* Before the guest goes on: delivers what is pending; `ret` is the result of the system call that it
@@ -201,14 +242,23 @@ void emu_signal_fault(struct emu_thread *t, int sig, int code, uint64_t addr);
 void emu_signals_deliver(struct emu_thread *t, bool from_call, int64_t ret);
 bool emu_signal_ready(const struct emu_thread *t);      /* something is pending and not blocked */
 void emu_signals_reset(struct emu_linux *l);            /* execve: handlers become default */
-emu_syscall_fn emu_sys_rt_sigaction, emu_sys_rt_sigprocmask, emu_sys_rt_sigpending, emu_sys_rt_sigsuspend,
-	emu_sys_rt_sigreturn, emu_sys_rt_sigtimedwait, emu_sys_sigaltstack, emu_sys_kill, emu_sys_tkill,
-	emu_sys_tgkill, emu_sys_rt_sigqueueinfo;
+void emu_signal_kill(struct emu_thread *t, int sig);    /* the process, as a signal without a handler does */
 
 /* linux_frame.c: false when the guest's stack has no room. */
 bool emu_frame_push(struct emu_thread *t, const struct emu_sigaction *sa, const struct emu_siginfo *info,
 		    uint64_t old_mask);
 bool emu_frame_pop(struct emu_thread *t);
 uint64_t emu_frame_trampoline(struct emu_linux *l);     /* maps it; 0: no room */
+
+/* linux_time.c: all timers of the process are gone (exec, end; in a fork's child they never were) */
+void emu_timers_free(struct emu_linux *l, bool child);
+
+/* linux_fork.c */
+int emu_family_init(struct emu_linux *l);
+/* The first process ends by force: no other goes on. */
+void emu_family_kill(struct emu_linux *l);
+void emu_family_free(struct emu_linux *l);
+/* A child that its parent waits for (vfork) has come to its end, or execs. */
+void emu_vfork_done(struct emu_thread *t, bool exec);
 
 #endif

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -155,6 +156,9 @@ static int64_t become(struct emu_thread *t, const struct rs_str *file, const cha
 	emu_mem_unmap(m, EMU_MEM_LOW, EMU_MEM_TOP - EMU_MEM_LOW);
 	close_on_exec(l);
 	emu_signals_reset(l);
+	emu_timers_free(l, false);
+	if (t->vfork_fd >= 0)
+		emu_vfork_done(t, true);
 	free(l->exe);
 	free(l->name);
 	l->exe = realpath(path, NULL);
@@ -169,6 +173,8 @@ static int64_t become(struct emu_thread *t, const struct rs_str *file, const cha
 	emu_cpu_set_frm(cpu, 0);
 	cpu->res_addr = ~0ull;
 	t->alt_size = t->clear_tid = t->robust = 0;
+	*emu_guest_global(cpu, l->w->guest->tp) = 0;
+	snprintf(t->name, sizeof(t->name), "%s", l->name);
 	t->keep = true;
 	if (emu_load_bytes(l->w, file->p, file->len, path, &im, &err) == 0) {
 		l->trampoline = emu_frame_trampoline(l);

@@ -122,7 +122,7 @@ bool emu_frame_pop(struct emu_thread *t)
 	    !emu_mem_read(&t->l->w->mem, cpu->r[sp], &f, sizeof(f.head) + t->l->abi->context_size) ||
 	    !t->l->abi->load(t, f.context))
 		return false;
-	t->mask = f.head.mask & ~(EMU_SIGSET(SIGKILL) | EMU_SIGSET(SIGSTOP));
+	emu_signal_set_mask(t, f.head.mask);
 	if (f.head.ss_flags & SS_DISABLE) {
 		t->alt_size = 0;
 	} else if (!on_alt(t, cpu->r[sp])) {

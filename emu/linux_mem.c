@@ -146,21 +146,10 @@ static int uniform_rights(const struct emu_mem *m, uint64_t addr, uint64_t len)
 	return prot;
 }
 
-/* Moves by copying: right for private memory, which is what allocators grow. A shared mapping would
- * become private, so it may only shrink or grow in place. */
-static int64_t move(struct emu_mem *m, uint64_t old, uint64_t old_len, uint64_t new, uint64_t len, int prot)
+static int64_t move(struct emu_mem *m, uint64_t old, uint64_t old_len, uint64_t new, uint64_t len)
 {
-	int r = emu_mem_map(m, new, len, PROT_READ | PROT_WRITE, MAP_PRIVATE, -1, 0);
+	int r = emu_mem_move(m, old, old_len, new, len);
 
-	if (r < 0)
-		return r;
-	r = emu_mem_protect(m, old, old_len, prot | PROT_READ);
-	if (!r)
-		memcpy(m->base + new, m->base + old, old_len < len ? old_len : len);
-	if (!r)
-		r = emu_mem_protect(m, new, len, prot);
-	if (!r)
-		r = emu_mem_unmap(m, old, old_len);
 	return r < 0 ? r : (int64_t)new;
 }
 
@@ -175,14 +164,15 @@ static int64_t remap(struct emu_mem *m, uint64_t old, uint64_t old_len, uint64_t
 		if (want % EMU_PAGE || want < EMU_MEM_LOW || want >= EMU_MEM_TOP || len > EMU_MEM_TOP - want ||
 		    (want < old + old_len && old < want + len))
 			return -EINVAL;
-		return move(m, old, old_len, want, len, prot);
+		return move(m, old, old_len, want, len);
 	}
 	if (len <= old_len) {
 		if (len < old_len)
 			emu_mem_unmap(m, old + len, old_len - len);
 		return (int64_t)old;
 	}
-	if (old + len <= EMU_MEM_TOP && all_free(m, old + old_len, old + len)) {
+	if (!(m->right[old / EMU_PAGE] & EMU_RIGHT_SHARED) && old + len <= EMU_MEM_TOP &&
+	    all_free(m, old + old_len, old + len)) {
 		int r = emu_mem_map(m, old + old_len, len - old_len, prot, MAP_PRIVATE, -1, 0);
 
 		return r < 0 ? r : (int64_t)old;
@@ -190,7 +180,7 @@ static int64_t remap(struct emu_mem *m, uint64_t old, uint64_t old_len, uint64_t
 	if (!(flags & MREMAP_MAYMOVE))
 		return -ENOMEM;
 	new = emu_mem_find(m, 0, len);
-	return new ? move(m, old, old_len, new, len, prot) : -ENOMEM;
+	return new ? move(m, old, old_len, new, len) : -ENOMEM;
 }
 
 int64_t emu_sys_mremap(struct emu_thread *t, const uint64_t a[6])
@@ -226,14 +216,24 @@ static int64_t on_pages(struct emu_thread *t, long nr, const uint64_t a[6])
 	return emu_host_syscall(nr, (uintptr_t)t->l->w->mem.base + a[0], len, a[2], 0, 0, 0);
 }
 
+/* Code on pages that will be empty must not stay. */
+static void drop_advice(struct emu_thread *t, const uint64_t a[6])
+{
+	struct emu_mem *m = &t->l->w->mem;
+
+	for (uint64_t at = a[0]; at < EMU_MEM_TOP && at < a[0] + page_up(a[1]); at += EMU_PAGE)
+		if ((m->right[at / EMU_PAGE] & EMU_RIGHT_CODE) && m->on_code_change)
+			m->on_code_change(m->on_code_arg, at, EMU_PAGE);
+}
+
 /* Only advice that keeps the host's mappings as they are, or empties pages. */
 int64_t emu_sys_madvise(struct emu_thread *t, const uint64_t a[6])
 {
 	switch (a[2]) {
 	case MADV_DONTNEED:
-		if (emu_mem_host(&t->l->w->mem, a[0], page_up(a[1]), PROT_WRITE))
-			return on_pages(t, SYS_madvise, a);
-		return 0;
+		drop_advice(t, a);
+		return on_pages(t, SYS_madvise, a);
+	case MADV_FREE: /* may be done at any time, or never */
 	case MADV_NORMAL:
 	case MADV_RANDOM:
 	case MADV_SEQUENTIAL:

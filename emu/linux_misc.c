@@ -1,5 +1,6 @@
 /* Who the process is, its limits, and what the kernel says of itself. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -9,75 +10,6 @@
 #include <unistd.h>
 
 #include "emu/linux_calls.h"
-
-#define PLAIN(name, nr)                                                                            \
-	int64_t emu_sys_##name(struct emu_thread *t, const uint64_t a[6])                          \
-	{                                                                                          \
-		(void)t;                                                                           \
-		return emu_host_syscall(nr, a[0], a[1], a[2], a[3], a[4], a[5]);                   \
-	}
-PLAIN(getpid, SYS_getpid)
-PLAIN(getppid, SYS_getppid)
-PLAIN(getuid, SYS_getuid)
-PLAIN(geteuid, SYS_geteuid)
-PLAIN(getgid, SYS_getgid)
-PLAIN(getegid, SYS_getegid)
-PLAIN(gettid, SYS_gettid)
-PLAIN(setpgid, SYS_setpgid)
-PLAIN(getpgid, SYS_getpgid)
-PLAIN(getsid, SYS_getsid)
-PLAIN(setsid, SYS_setsid)
-PLAIN(umask, SYS_umask)
-PLAIN(sched_yield, SYS_sched_yield)
-
-/* A record of `size` bytes in argument `at` that the host fills. */
-static int64_t filled(struct emu_thread *t, long nr, const uint64_t a[6], unsigned at, uint64_t size)
-{
-	uint64_t b[6];
-	void *out = emu_out(t, a[at], size);
-
-	if (!out)
-		return -EFAULT;
-	memcpy(b, a, sizeof(b));
-	b[at] = (uintptr_t)out;
-	return emu_host_syscall(nr, b[0], b[1], b[2], b[3], b[4], b[5]);
-}
-
-int64_t emu_sys_sysinfo(struct emu_thread *t, const uint64_t a[6])
-{
-	return filled(t, SYS_sysinfo, a, 0, 112);
-}
-
-int64_t emu_sys_getrusage(struct emu_thread *t, const uint64_t a[6])
-{
-	return filled(t, SYS_getrusage, a, 1, 144);
-}
-
-int64_t emu_sys_getrandom(struct emu_thread *t, const uint64_t a[6])
-{
-	return filled(t, SYS_getrandom, a, 0, a[1]);
-}
-
-int64_t emu_sys_sched_getaffinity(struct emu_thread *t, const uint64_t a[6])
-{
-	return filled(t, SYS_sched_getaffinity, a, 2, a[1]);
-}
-
-int64_t emu_sys_getgroups(struct emu_thread *t, const uint64_t a[6])
-{
-	if (!a[0])
-		return emu_host_syscall(SYS_getgroups, 0, 0, 0, 0, 0, 0);
-	return a[0] > 65536 ? -EINVAL : filled(t, SYS_getgroups, a, 1, a[0] * 4);
-}
-
-int64_t emu_sys_getcpu(struct emu_thread *t, const uint64_t a[6])
-{
-	void *cpu = a[0] ? emu_out(t, a[0], 4) : NULL, *node = a[1] ? emu_out(t, a[1], 4) : NULL;
-
-	if ((a[0] && !cpu) || (a[1] && !node))
-		return -EFAULT;
-	return emu_host_syscall(SYS_getcpu, (uintptr_t)cpu, (uintptr_t)node, 0, 0, 0, 0);
-}
 
 int64_t emu_sys_uname(struct emu_thread *t, const uint64_t a[6])
 {
@@ -118,6 +50,13 @@ int64_t emu_sys_getrlimit(struct emu_thread *t, const uint64_t a[6])
 	return get_limit(t, a[0], a[1]);
 }
 
+int64_t emu_sys_setrlimit(struct emu_thread *t, const uint64_t a[6])
+{
+	const uint64_t b[6] = { 0, a[0], a[1], 0 };
+
+	return emu_sys_prlimit64(t, b);
+}
+
 /* Limits of memory hold for guest memory, which is not the host's: a new one is accepted and has no
  * effect. Of other processes none can be set. */
 int64_t emu_sys_prlimit64(struct emu_thread *t, const uint64_t a[6])
@@ -151,53 +90,37 @@ int64_t emu_sys_prctl(struct emu_thread *t, const uint64_t a[6])
 	void *p;
 
 	switch (a[0]) {
-	case PR_SET_NAME:
-		p = emu_in(t, a[1], 1);
-		return p ? 0 : -EFAULT;
-	case PR_GET_NAME: {
-		char name[16] = "";
+	case PR_SET_NAME: {
+		int64_t error;
+		const char *name = emu_string(t, a[1], &error);
 
-		strncpy(name, t->l->name, sizeof(name) - 1);
-		return emu_mem_write(&t->l->w->mem, a[1], name, sizeof(name)) ? 0 : -EFAULT;
+		if (!name)
+			return error;
+		snprintf(t->name, sizeof(t->name), "%s", name);
+		return 0;
 	}
+	case PR_GET_NAME:
+		return emu_mem_write(&t->l->w->mem, a[1], t->name, sizeof(t->name)) ? 0 : -EFAULT;
 	case PR_GET_DUMPABLE:
 		return 1;
 	case PR_SET_DUMPABLE:
 	case PR_SET_VMA:
 		return 0;
+	case PR_GET_PDEATHSIG:
+	case PR_GET_CHILD_SUBREAPER:
+		p = emu_out(t, a[1], 4);
+		return p ? emu_host_syscall(SYS_prctl, a[0], (uintptr_t)p, 0, 0, 0, 0) : -EFAULT;
 	case PR_SET_PDEATHSIG:
 	case PR_SET_NO_NEW_PRIVS:
 	case PR_GET_NO_NEW_PRIVS:
 	case PR_SET_CHILD_SUBREAPER:
+	case PR_SET_KEEPCAPS:
+	case PR_GET_KEEPCAPS:
+	case PR_SET_TIMERSLACK:
+	case PR_GET_TIMERSLACK:
+	case PR_CAPBSET_READ:
+	case PR_GET_SECCOMP:
 		return emu_host_syscall(SYS_prctl, a[0], a[1], a[2], a[3], a[4], 0);
 	}
 	return -EINVAL;
-}
-
-/* Guest threads are host threads, so the host's barriers serve. Expedited ones were not registered
- * for by the guest; a plain one is as good. */
-int64_t emu_sys_membarrier(struct emu_thread *t, const uint64_t a[6])
-{
-	(void)t;
-	return emu_host_syscall(SYS_membarrier, a[0], a[1], a[2], 0, 0, 0);
-}
-
-/* ---- children ---- */
-
-int64_t emu_sys_wait4(struct emu_thread *t, const uint64_t a[6])
-{
-	void *status = a[1] ? emu_out(t, a[1], 4) : NULL, *usage = a[3] ? emu_out(t, a[3], 144) : NULL;
-
-	if ((a[1] && !status) || (a[3] && !usage))
-		return -EFAULT;
-	return emu_safe_syscall(t, SYS_wait4, a[0], (uintptr_t)status, a[2], (uintptr_t)usage, 0, 0);
-}
-
-int64_t emu_sys_waitid(struct emu_thread *t, const uint64_t a[6])
-{
-	void *info = a[2] ? emu_out(t, a[2], 128) : NULL, *usage = a[4] ? emu_out(t, a[4], 144) : NULL;
-
-	if ((a[2] && !info) || (a[4] && !usage))
-		return -EFAULT;
-	return emu_safe_syscall(t, SYS_waitid, a[0], a[1], (uintptr_t)info, a[3], (uintptr_t)usage, 0);
 }

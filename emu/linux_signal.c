@@ -2,26 +2,26 @@
  *
  * A signal that the guest sends itself never leaves this file: it is noted as pending and the thread
  * is woken. Signals from outside come through a handler of the host, which notes them in the same
- * place; it is installed for those that the guest handles and for timers. Faults are the translator's
- * (emu_cpu_run returns them). Of each signal one instance is kept, with its siginfo; those from 32 on
- * do not queue.
+ * place; it is installed for those that the guest handles or waits for, and for timers. What a guest
+ * thread blocks, the host blocks for its thread, so that the host's kernel chooses who gets a signal and
+ * keeps it meanwhile, also across execve. Faults are the translator's (emu_cpu_run returns them). Of each
+ * signal below 32 one instance is kept, with its siginfo; the others queue.
  */
 #include "emu/linux.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "emu/linux_calls.h"
+#include "emu/x86.h"
 
 #define IGNORE 1ull
 #define DEFAULT 0ull
 #define SA_NODEFER_ 0x40000000ull
-#define SA_RESTORER_ 0x04000000ull
 #define SA_RESETHAND_ 0x80000000ull
 #define SA_RESTART_ 0x10000000ull
+#define QUEUES 32 /* signals from here on */
 #define UNBLOCKABLE (EMU_SIGSET(SIGKILL) | EMU_SIGSET(SIGSTOP))
 #define IGNORED_BY_DEFAULT                                                                         \
 	(EMU_SIGSET(SIGCHLD) | EMU_SIGSET(SIGURG) | EMU_SIGSET(SIGWINCH) | EMU_SIGSET(SIGCONT))
@@ -32,9 +32,9 @@ static __thread struct emu_thread *self;
 
 /* ---- what is pending ---- */
 
-static uint64_t deliverable(const struct emu_thread *t)
+uint64_t emu_signal_pending(const struct emu_thread *t)
 {
-	return (atomic_load(&t->pending) | atomic_load(&t->l->pending)) & ~t->mask;
+	return atomic_load(&t->pending) | atomic_load(&t->l->pending);
 }
 
 /* Nothing happens when it arrives: no reason to end a system call. */
@@ -47,33 +47,87 @@ static bool is_ignored(const struct emu_linux *l, int sig)
 
 bool emu_signal_ready(const struct emu_thread *t)
 {
-	uint64_t set = deliverable(t);
+	uint64_t set = emu_signal_pending(t) & ~t->mask;
 
-	for (int sig = 1; set >> (sig - 1) && sig <= EMU_SIGNALS; sig++)
+	for (int sig = 1; sig <= EMU_SIGNALS && set >> (sig - 1); sig++)
 		if ((set & EMU_SIGSET(sig)) && !is_ignored(t->l, sig))
 			return true;
 	return false;
 }
 
-void emu_signal_raise(struct emu_thread *t, const struct emu_siginfo *info)
+static int enqueue(struct emu_linux *l, int tid, const struct emu_siginfo *info)
 {
-	t->info[info->signo] = *info;
-	atomic_fetch_or(&t->pending, EMU_SIGSET(info->signo));
-	if (!(t->mask & EMU_SIGSET(info->signo)))
-		emu_thread_wake(t);
+	int r = -EAGAIN;
+
+	pthread_mutex_lock(&l->queue_lock);
+	if (l->queued < EMU_QUEUE) {
+		l->queue[l->queued].tid = tid;
+		l->queue[l->queued++].info = *info;
+		r = 0;
+	}
+	pthread_mutex_unlock(&l->queue_lock);
+	return r;
 }
 
-void emu_signal_post(struct emu_linux *l, const struct emu_siginfo *info)
+/* The oldest of its number; *more: others wait behind it. False: it came from outside and did not queue. */
+static bool dequeue(struct emu_linux *l, int tid, int sig, struct emu_siginfo *info, bool *more)
 {
-	l->info[info->signo] = *info;
-	atomic_fetch_or(&l->pending, EMU_SIGSET(info->signo));
+	unsigned at = EMU_QUEUE;
+
+	*more = false;
+	pthread_mutex_lock(&l->queue_lock);
+	for (unsigned i = 0; i < l->queued && !*more; i++) {
+		if (l->queue[i].tid != tid || l->queue[i].info.signo != sig)
+			continue;
+		if (at == EMU_QUEUE)
+			at = i;
+		else
+			*more = true;
+	}
+	if (at < EMU_QUEUE) {
+		*info = l->queue[at].info;
+		memmove(&l->queue[at], &l->queue[at + 1], (--l->queued - at) * sizeof(l->queue[0]));
+	}
+	pthread_mutex_unlock(&l->queue_lock);
+	return at < EMU_QUEUE;
+}
+
+int emu_signal_raise(struct emu_thread *t, const struct emu_siginfo *info)
+{
+	int sig = info->signo;
+
+	if ((t->mask & EMU_SIGSET(sig)) && emu_signalfd_divert(t->l, info))
+		return 0;
+	if (sig >= QUEUES && enqueue(t->l, t->tid, info) < 0)
+		return -EAGAIN;
+	t->info[sig] = *info;
+	atomic_fetch_or(&t->pending, EMU_SIGSET(sig));
+	if (!(t->mask & EMU_SIGSET(sig)))
+		emu_thread_wake(t);
+	return 0;
+}
+
+int emu_signal_post(struct emu_linux *l, const struct emu_siginfo *info)
+{
+	struct emu_thread *t;
+	int sig = info->signo, r = 0;
+
 	pthread_mutex_lock(&l->lock);
-	for (struct emu_thread *t = l->threads; t; t = t->next)
-		if (!(t->mask & EMU_SIGSET(info->signo))) {
-			emu_thread_wake(t);
-			break;
-		}
+	for (t = l->threads; t && (t->mask & EMU_SIGSET(sig));)
+		t = t->next;
+	if (!t && emu_signalfd_divert(l, info))
+		goto out;
+	if (sig >= QUEUES)
+		r = enqueue(l, 0, info);
+	if (r < 0)
+		goto out;
+	l->info[sig] = *info;
+	atomic_fetch_or(&l->pending, EMU_SIGSET(sig));
+	if (t)
+		emu_thread_wake(t);
+out:
 	pthread_mutex_unlock(&l->lock);
+	return r;
 }
 
 /* ---- from the host ---- */
@@ -81,19 +135,20 @@ void emu_signal_post(struct emu_linux *l, const struct emu_siginfo *info)
 static void on_host_signal(int sig, siginfo_t *info, void *context)
 {
 	struct emu_thread *t = self;
+	struct emu_siginfo now = { .signo = sig };
 	int saved = errno;
 
 	if (!t)
 		return;
 	if (sig != EMU_WAKE_SIGNAL) {
-		struct emu_siginfo *to = &t->l->info[sig];
-
-		to->signo = sig;
-		to->code = info->si_code;
-		to->pid = info->si_pid;
-		to->uid = (int32_t)info->si_uid;
-		to->value = sig == SIGCHLD ? (uint32_t)info->si_status : (uint64_t)(uintptr_t)info->si_ptr;
-		atomic_fetch_or(&t->l->pending, EMU_SIGSET(sig));
+		now.code = info->si_code;
+		now.pid = info->si_pid;
+		now.uid = (int32_t)info->si_uid;
+		now.value = sig == SIGCHLD ? (uint32_t)info->si_status : (uint64_t)(uintptr_t)info->si_ptr;
+		if (!(t->mask & EMU_SIGSET(sig)) || !emu_signalfd_divert(t->l, &now)) {
+			t->l->info[sig] = now;
+			atomic_fetch_or(&t->l->pending, EMU_SIGSET(sig));
+		}
 	}
 	if (sig == EMU_WAKE_SIGNAL || !(t->mask & EMU_SIGSET(sig))) {
 		__atomic_store_n(&t->interrupt, 1, __ATOMIC_SEQ_CST);
@@ -116,7 +171,8 @@ static bool is_forwardable(int sig)
 	case SIGSTOP:
 		return false;
 	}
-	return sig <= 31;
+	/* those between are the C library's */
+	return sig < QUEUES || (sig >= SIGRTMIN && sig <= SIGRTMAX && sig != EMU_WAKE_SIGNAL && sig != EMU_KICK_SIGNAL);
 }
 
 /* One handler at a time: a kick must find the guest's code interrupted, not another handler (x86_signal.c). */
@@ -127,26 +183,64 @@ static void mask_async(sigset_t *set)
 	sigdelset(set, SIGBUS);
 }
 
-static void host_disposition(struct emu_linux *l, int sig, uint64_t handler)
+void emu_signal_disposed(struct emu_linux *l, int sig)
 {
 	struct sigaction sa = { .sa_flags = SA_SIGINFO };
+	uint64_t handler = l->action[sig].handler, bit = EMU_SIGSET(sig);
+	/* What ends the process by default is noted, too, so that the end has the guest's shape; but
+	 * keys of the terminal and termination from outside stay the lab's. */
+	const uint64_t always = EMU_SIGSET(SIGALRM) | EMU_SIGSET(SIGVTALRM) | EMU_SIGSET(SIGPROF) | EMU_SIGSET(SIGPIPE);
 
 	if (!is_forwardable(sig))
 		return;
 	mask_async(&sa.sa_mask);
-	/* What ends the process by default is noted, too, so that the end has the guest's shape; but
-	 * keys of the terminal and termination from outside stay the lab's. */
 	if (handler == IGNORE)
 		sa.sa_handler = SIG_IGN, sa.sa_flags = 0;
-	else if (handler == DEFAULT && sig != SIGALRM && sig != SIGVTALRM && sig != SIGPROF && sig != SIGPIPE)
+	else if (handler == DEFAULT && !((l->noted | always) & bit))
 		sa.sa_handler = SIG_DFL, sa.sa_flags = 0;
 	else
 		sa.sa_sigaction = on_host_signal;
 	sigaction(sig, &sa, NULL);
-	if (sa.sa_flags & SA_SIGINFO)
-		l->host_handled |= EMU_SIGSET(sig);
-	else
-		l->host_handled &= ~EMU_SIGSET(sig);
+}
+
+/* The host's mask of this thread follows the guest's. */
+static void follow_mask(struct emu_thread *t)
+{
+	uint64_t want = t->mask & ~t->l->unmasked;
+	sigset_t set;
+
+	if (want == t->host_mask)
+		return;
+	t->host_mask = want;
+	sigemptyset(&set);
+	for (int sig = 1; sig <= EMU_SIGNALS; sig++)
+		if ((want & EMU_SIGSET(sig)) && is_forwardable(sig))
+			sigaddset(&set, sig);
+	pthread_sigmask(SIG_SETMASK, &set, NULL);
+}
+
+void emu_signal_set_mask(struct emu_thread *t, uint64_t mask)
+{
+	t->mask = mask & ~UNBLOCKABLE;
+	if (t == self)
+		follow_mask(t);
+}
+
+void emu_signals_watch(struct emu_thread *t, uint64_t set, bool unmask)
+{
+	struct emu_linux *l = t->l;
+
+	pthread_mutex_lock(&l->lock);
+	if (unmask)
+		l->unmasked |= set;
+	if (set & ~l->noted) {
+		l->noted |= set;
+		for (int sig = 1; sig <= EMU_SIGNALS; sig++)
+			if (set & EMU_SIGSET(sig))
+				emu_signal_disposed(l, sig);
+	}
+	pthread_mutex_unlock(&l->lock);
+	follow_mask(t);
 }
 
 int emu_signals_init(struct emu_linux *l)
@@ -154,29 +248,40 @@ int emu_signals_init(struct emu_linux *l)
 	struct sigaction sa = { .sa_flags = SA_SIGINFO, .sa_sigaction = on_host_signal };
 
 	mask_async(&sa.sa_mask);
-	for (int sig = 1; sig < 32; sig++)
-		if (is_forwardable(sig)) {
-			struct sigaction old;
+	for (int sig = 1; sig <= EMU_SIGNALS; sig++) {
+		struct sigaction old;
 
-			/* What the lab was started with ignored (nohup), the guest finds ignored. */
-			if (sigaction(sig, NULL, &old) == 0 && old.sa_handler == SIG_IGN && sig != SIGPIPE)
-				l->action[sig].handler = IGNORE;
-		}
-	host_disposition(l, SIGALRM, DEFAULT);
-	host_disposition(l, SIGVTALRM, DEFAULT);
-	host_disposition(l, SIGPROF, DEFAULT);
-	host_disposition(l, SIGPIPE, DEFAULT);
+		/* What the lab was started with ignored (nohup), the guest finds ignored. */
+		if (is_forwardable(sig) && sigaction(sig, NULL, &old) == 0 && old.sa_handler == SIG_IGN &&
+		    sig != SIGPIPE)
+			l->action[sig].handler = IGNORE;
+		emu_signal_disposed(l, sig);
+	}
 	return sigaction(EMU_WAKE_SIGNAL, &sa, NULL) < 0 ? -errno : 0;
 }
 
 void emu_signals_host_thread(struct emu_thread *t)
 {
 	self = t;
+	if (t) {
+		t->host_mask = ~t->mask; /* not known */
+		follow_mask(t);
+	}
+}
+
+void emu_signals_reset(struct emu_linux *l)
+{
+	for (int sig = 1; sig <= EMU_SIGNALS; sig++) {
+		if (l->action[sig].handler != IGNORE) {
+			memset(&l->action[sig], 0, sizeof(l->action[sig]));
+			emu_signal_disposed(l, sig);
+		}
+	}
 }
 
 /* ---- delivery ---- */
 
-static void kill_process(struct emu_thread *t, int sig)
+void emu_signal_kill(struct emu_thread *t, int sig)
 {
 	emu_linux_end(t->l, RS_OUT_KILLED, 0, sig, t->cpu->pc);
 	emu_linux_stop(t->l, RS_OUT_KILLED);
@@ -192,44 +297,52 @@ static void call_handler(struct emu_thread *t, int sig, const struct emu_siginfo
 	if (sa.flags & SA_RESETHAND_)
 		t->l->action[sig].handler = DEFAULT;
 	if (!emu_frame_push(t, &sa, info, old)) {
-		kill_process(t, SIGSEGV);
+		emu_signal_kill(t, SIGSEGV);
 		return;
 	}
-	t->mask |= sa.mask | (sa.flags & SA_NODEFER_ ? 0 : EMU_SIGSET(sig));
-	t->mask &= ~UNBLOCKABLE;
+	emu_signal_set_mask(t, t->mask | sa.mask | (sa.flags & SA_NODEFER_ ? 0 : EMU_SIGSET(sig)));
 }
 
-/* Takes the lowest signal that may be delivered; 0: none. */
-static int take(struct emu_thread *t, struct emu_siginfo *info)
+int emu_signal_take(struct emu_thread *t, uint64_t set, struct emu_siginfo *info)
 {
-	for (;;) {
-		uint64_t set = deliverable(t), bit;
-		int sig;
+	struct emu_linux *l = t->l;
+	uint64_t now;
+	bool more = false;
 
-		if (!set)
-			return 0;
-		sig = __builtin_ctzll(set) + 1;
-		bit = EMU_SIGSET(sig);
+	while ((now = emu_signal_pending(t) & set)) {
+		int sig = __builtin_ctzll(now) + 1;
+		uint64_t bit = EMU_SIGSET(sig);
+
 		*info = t->info[sig];
-		if (atomic_fetch_and(&t->pending, ~bit) & bit)
+		if (atomic_fetch_and(&t->pending, ~bit) & bit) {
+			if (sig >= QUEUES && dequeue(l, t->tid, sig, info, &more) && more)
+				atomic_fetch_or(&t->pending, bit);
 			return sig;
-		*info = t->l->info[sig];
-		if (atomic_fetch_and(&t->l->pending, ~bit) & bit)
+		}
+		*info = l->info[sig];
+		if (atomic_fetch_and(&l->pending, ~bit) & bit) {
+			if (sig >= QUEUES && dequeue(l, 0, sig, info, &more) && more)
+				atomic_fetch_or(&l->pending, bit);
 			return sig;
+		}
 	}
+	return 0;
 }
 
 /* Does this call go on after a handler with SA_RESTART (signal(7))? */
 static bool restarts(uint64_t number)
 {
 	switch (number) {
-	case 72: case 73: case 101: case 115: case 133: case 137: /* select, poll, sleeps, sigsuspend ... */
+	case 22: case 441:      /* epoll_pwait, epoll_pwait2 */
+	case 72: case 73:       /* pselect6, ppoll */
+	case 101: case 115:     /* nanosleep, clock_nanosleep */
+	case 133: case 137:     /* rt_sigsuspend, rt_sigtimedwait */
 		return false;
 	}
 	return true;
 }
 
-/* The system call instruction once more, with its first argument as it was. */
+/* The system call instruction once more, with its first argument as it was. Both guests' has 4 bytes. */
 static void again(struct emu_thread *t)
 {
 	t->cpu->pc -= 4;
@@ -243,7 +356,7 @@ void emu_signals_deliver(struct emu_thread *t, bool from_call, int64_t ret)
 	int sig;
 
 	__atomic_store_n(&t->interrupt, 0, __ATOMIC_SEQ_CST);
-	while (!atomic_load(&t->l->ending) && (sig = take(t, &info))) {
+	while (!atomic_load(&t->l->ending) && (sig = emu_signal_take(t, ~t->mask, &info))) {
 		struct emu_sigaction *sa = &t->l->action[sig];
 
 		if (is_ignored(t->l, sig))
@@ -253,7 +366,7 @@ void emu_signals_deliver(struct emu_thread *t, bool from_call, int64_t ret)
 			continue;
 		}
 		if (sa->handler == DEFAULT) {
-			kill_process(t, sig);
+			emu_signal_kill(t, sig);
 			return;
 		}
 		if (ended && !handled && (sa->flags & SA_RESTART_) && restarts(t->number))
@@ -264,8 +377,8 @@ void emu_signals_deliver(struct emu_thread *t, bool from_call, int64_t ret)
 	if (ended && !handled && !atomic_load(&t->l->ending))
 		again(t); /* nothing that the guest sees ended it */
 	if (!handled && t->restore_mask && !ended) {
-		t->mask = t->saved_mask;
 		t->restore_mask = false;
+		emu_signal_set_mask(t, t->saved_mask);
 	}
 }
 
@@ -275,243 +388,7 @@ void emu_signal_fault(struct emu_thread *t, int sig, int code, uint64_t addr)
 	uint64_t handler = t->l->action[sig].handler;
 
 	if (handler == DEFAULT || handler == IGNORE || (t->mask & EMU_SIGSET(sig)))
-		kill_process(t, sig);
+		emu_signal_kill(t, sig);
 	else
 		call_handler(t, sig, &info);
-}
-
-/* ---- system calls ---- */
-
-/* struct sigaction of the guest: handler, flags, on some machines sa_restorer, mask. */
-static bool read_action(struct emu_thread *t, uint64_t addr, struct emu_sigaction *out)
-{
-	uint64_t v[4] = { 0 };
-	bool restorer = t->l->abi->restorer;
-
-	if (!emu_mem_read(&t->l->w->mem, addr, v, restorer ? 32 : 24))
-		return false;
-	*out = (struct emu_sigaction){ .handler = v[0], .flags = v[1], .mask = v[restorer ? 3 : 2] };
-	if (restorer && (out->flags & SA_RESTORER_))
-		out->restorer = v[2];
-	return true;
-}
-
-static bool write_action(struct emu_thread *t, uint64_t addr, const struct emu_sigaction *sa)
-{
-	uint64_t with[4] = { sa->handler, sa->flags, sa->restorer, sa->mask };
-	uint64_t without[3] = { sa->handler, sa->flags, sa->mask };
-
-	return t->l->abi->restorer ? emu_mem_write(&t->l->w->mem, addr, with, sizeof(with)) :
-				     emu_mem_write(&t->l->w->mem, addr, without, sizeof(without));
-}
-
-int64_t emu_sys_rt_sigaction(struct emu_thread *t, const uint64_t a[6])
-{
-	struct emu_linux *l = t->l;
-	struct emu_sigaction now;
-	int sig = (int)a[0];
-
-	if (a[3] != 8 || sig < 1 || sig > EMU_SIGNALS || (a[1] && (EMU_SIGSET(sig) & UNBLOCKABLE)))
-		return -EINVAL;
-	if (a[1] && !read_action(t, a[1], &now))
-		return -EFAULT;
-	if (a[2] && !write_action(t, a[2], &l->action[sig]))
-		return -EFAULT;
-	if (!a[1])
-		return 0;
-	pthread_mutex_lock(&l->lock);
-	l->action[sig] = now;
-	host_disposition(l, sig, now.handler);
-	pthread_mutex_unlock(&l->lock);
-	return 0;
-}
-
-int64_t emu_sys_rt_sigprocmask(struct emu_thread *t, const uint64_t a[6])
-{
-	uint64_t set, old = t->mask;
-
-	if (a[3] != 8)
-		return -EINVAL;
-	if (a[1]) {
-		if (!emu_mem_read(&t->l->w->mem, a[1], &set, 8))
-			return -EFAULT;
-		switch (a[0]) {
-		case SIG_BLOCK:
-			set |= old;
-			break;
-		case SIG_UNBLOCK:
-			set = old & ~set;
-			break;
-		case SIG_SETMASK:
-			break;
-		default:
-			return -EINVAL;
-		}
-		t->mask = set & ~UNBLOCKABLE;
-	}
-	return a[2] && !emu_mem_write(&t->l->w->mem, a[2], &old, 8) ? -EFAULT : 0;
-}
-
-int64_t emu_sys_rt_sigpending(struct emu_thread *t, const uint64_t a[6])
-{
-	uint64_t set = (atomic_load(&t->pending) | atomic_load(&t->l->pending)) & t->mask;
-
-	if (a[1] > 8)
-		return -EINVAL;
-	return emu_mem_write(&t->l->w->mem, a[0], &set, a[1]) ? 0 : -EFAULT;
-}
-
-int64_t emu_sys_rt_sigsuspend(struct emu_thread *t, const uint64_t a[6])
-{
-	uint64_t mask;
-
-	if (a[1] != 8)
-		return -EINVAL;
-	if (!emu_mem_read(&t->l->w->mem, a[0], &mask, 8))
-		return -EFAULT;
-	if (!t->restore_mask) /* else the call was made once more */
-		t->saved_mask = t->mask;
-	t->restore_mask = true;
-	t->mask = mask & ~UNBLOCKABLE;
-	if (!emu_signal_ready(t))
-		emu_safe_syscall(t, SYS_pause, 0, 0, 0, 0, 0, 0);
-	return -EINTR;
-}
-
-int64_t emu_sys_rt_sigtimedwait(struct emu_thread *t, const uint64_t a[6])
-{
-	uint64_t set, got = 0, old = t->mask;
-	struct timespec *timeout = a[2] ? emu_in(t, a[2], 16) : NULL;
-	struct emu_siginfo info;
-	int32_t out[32] = { 0 };
-	int64_t r = -EINTR;
-
-	if (a[3] != 8)
-		return -EINVAL;
-	if (!emu_mem_read(&t->l->w->mem, a[0], &set, 8) || (a[2] && !timeout))
-		return -EFAULT;
-	t->mask = old & ~set; /* so that arrivals wake the thread */
-	if (!(deliverable(t) & set))
-		r = emu_safe_syscall(t, SYS_ppoll, 0, 0, (uintptr_t)timeout, 0, 0, 0);
-	t->mask = ~set;
-	got = (uint64_t)take(t, &info);
-	t->mask = old;
-	if (!got)
-		return r == 0 ? -EAGAIN : r;
-	out[0] = (int32_t)got;
-	out[2] = info.code;
-	out[4] = info.pid;
-	out[5] = info.uid;
-	memcpy(out + 6, &info.value, 8);
-	if (a[1] && !emu_mem_write(&t->l->w->mem, a[1], out, sizeof(out)))
-		return -EFAULT;
-	return (int64_t)got;
-}
-
-int64_t emu_sys_rt_sigreturn(struct emu_thread *t, const uint64_t a[6])
-{
-	(void)a;
-	t->keep = true;
-	if (!emu_frame_pop(t))
-		kill_process(t, SIGSEGV);
-	return 0;
-}
-
-int64_t emu_sys_sigaltstack(struct emu_thread *t, const uint64_t a[6])
-{
-	struct { uint64_t sp; int32_t flags, pad; uint64_t size; } s, old = { t->alt_sp, 0, 0, t->alt_size };
-	bool on = t->alt_size && t->cpu->r[t->l->w->guest->sp] - t->alt_sp < t->alt_size;
-
-	old.flags = !t->alt_size ? SS_DISABLE : on ? SS_ONSTACK : 0;
-	if (a[0]) {
-		if (!emu_mem_read(&t->l->w->mem, a[0], &s, sizeof(s)))
-			return -EFAULT;
-		if (on)
-			return -EPERM;
-		if (s.flags & ~(SS_DISABLE | SS_ONSTACK))
-			return -EINVAL;
-		if (!(s.flags & SS_DISABLE) && s.size < t->l->abi->signal_stack)
-			return -ENOMEM;
-		t->alt_sp = s.sp;
-		t->alt_size = s.flags & SS_DISABLE ? 0 : s.size;
-	}
-	return a[1] && !emu_mem_write(&t->l->w->mem, a[1], &old, sizeof(old)) ? -EFAULT : 0;
-}
-
-/* ---- sending ---- */
-
-static int64_t to_thread(struct emu_thread *t, int tid, int sig, int code)
-{
-	struct emu_siginfo info = { .signo = sig, .code = code, .pid = getpid(), .uid = (int32_t)getuid() };
-	int64_t r = -ESRCH;
-
-	if (sig < 0 || sig > EMU_SIGNALS)
-		return -EINVAL;
-	pthread_mutex_lock(&t->l->lock);
-	for (struct emu_thread *x = t->l->threads; x; x = x->next)
-		if (x->tid == tid) {
-			if (sig == SIGKILL)
-				emu_linux_end(t->l, RS_OUT_KILLED, 0, SIGKILL, x->cpu->pc);
-			else if (sig)
-				emu_signal_raise(x, &info);
-			r = 0;
-		}
-	pthread_mutex_unlock(&t->l->lock);
-	return r;
-}
-
-int64_t emu_sys_kill(struct emu_thread *t, const uint64_t a[6])
-{
-	struct emu_siginfo info = { .signo = (int)a[1], .code = SI_USER, .pid = getpid(), .uid = (int32_t)getuid() };
-
-	if ((int)a[1] < 0 || (int)a[1] > EMU_SIGNALS)
-		return -EINVAL;
-	/* Its own children and groups are host processes. */
-	if ((pid_t)a[0] != getpid() || a[1] == SIGSTOP)
-		return emu_host_syscall(SYS_kill, a[0], a[1], 0, 0, 0, 0);
-	if (a[1] == SIGKILL)
-		kill_process(t, SIGKILL);
-	else if (a[1])
-		emu_signal_post(t->l, &info);
-	return 0;
-}
-
-int64_t emu_sys_tkill(struct emu_thread *t, const uint64_t a[6])
-{
-	return to_thread(t, (int)a[0], (int)a[1], SI_TKILL);
-}
-
-int64_t emu_sys_tgkill(struct emu_thread *t, const uint64_t a[6])
-{
-	return (pid_t)a[0] == getpid() ? to_thread(t, (int)a[1], (int)a[2], SI_TKILL) : -ESRCH;
-}
-
-int64_t emu_sys_rt_sigqueueinfo(struct emu_thread *t, const uint64_t a[6])
-{
-	struct emu_siginfo info = { .signo = (int)a[1] };
-	int32_t in[32];
-
-	if ((int)a[1] < 0 || (int)a[1] > EMU_SIGNALS)
-		return -EINVAL;
-	if ((pid_t)a[0] != getpid())
-		return -EPERM;
-	if (!emu_mem_read(&t->l->w->mem, a[2], in, sizeof(in)))
-		return -EFAULT;
-	info.code = in[2];
-	info.pid = in[4];
-	info.uid = in[5];
-	memcpy(&info.value, in + 6, 8);
-	if (a[1])
-		emu_signal_post(t->l, &info);
-	return 0;
-}
-
-void emu_signals_reset(struct emu_linux *l)
-{
-	for (int sig = 1; sig <= EMU_SIGNALS; sig++) {
-		if (l->action[sig].handler != IGNORE) {
-			memset(&l->action[sig], 0, sizeof(l->action[sig]));
-			host_disposition(l, sig, DEFAULT);
-		}
-	}
 }

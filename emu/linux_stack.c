@@ -97,8 +97,12 @@ int64_t emu_linux_stack(struct emu_linux *l, const struct emu_image *im, char *c
 	words = 1 + argc + 1 + envc + 1;
 	vector = rs_xcalloc(words + 2 * AUX_MAX, sizeof(*vector));
 	vector[n++] = argc;
-	for (unsigned i = 0; i < argc; i++)
-		vector[n++] = push_string(&s, argv[i]);
+	l->args_end = s.sp;
+	/* in memory the first comes first, as /proc/self/cmdline shows them */
+	for (unsigned i = argc; i--;)
+		vector[1 + i] = push_string(&s, argv[i]);
+	n += argc;
+	l->args_start = s.sp;
 	n++;
 	for (unsigned i = 0; i < envc; i++)
 		vector[n++] = push_string(&s, envp[i]);

@@ -2,6 +2,7 @@
  * statx and statfs are the same everywhere.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -61,7 +62,7 @@ int64_t emu_sys_fstat(struct emu_thread *t, const uint64_t a[6])
 int64_t emu_sys_newfstatat(struct emu_thread *t, const uint64_t a[6])
 {
 	int64_t error;
-	const char *path = emu_string(t, a[1], &error);
+	const char *path = a[3] & AT_SYMLINK_NOFOLLOW ? emu_string(t, a[1], &error) : emu_path(t, a[1], &error);
 	struct stat s;
 
 	if (!path)
@@ -69,33 +70,3 @@ int64_t emu_sys_newfstatat(struct emu_thread *t, const uint64_t a[6])
 	return fstatat((int)a[0], path, &s, (int)a[3]) < 0 ? -errno : give(t, a[2], &s);
 }
 
-int64_t emu_sys_statx(struct emu_thread *t, const uint64_t a[6])
-{
-	int64_t error;
-	const char *path = emu_string(t, a[1], &error);
-	void *out = emu_out(t, a[4], 256);
-
-	if (!path)
-		return error;
-	return out ? emu_host_syscall(SYS_statx, a[0], (uintptr_t)path, a[2], a[3], (uintptr_t)out, 0) : -EFAULT;
-}
-
-#define STATFS_SIZE 120 /* include/uapi/asm-generic/statfs.h, 64-bit */
-
-int64_t emu_sys_statfs(struct emu_thread *t, const uint64_t a[6])
-{
-	int64_t error;
-	const char *path = emu_string(t, a[0], &error);
-	void *out = emu_out(t, a[1], STATFS_SIZE);
-
-	if (!path)
-		return error;
-	return out ? emu_host_syscall(SYS_statfs, (uintptr_t)path, (uintptr_t)out, 0, 0, 0, 0) : -EFAULT;
-}
-
-int64_t emu_sys_fstatfs(struct emu_thread *t, const uint64_t a[6])
-{
-	void *out = emu_out(t, a[1], STATFS_SIZE);
-
-	return out ? emu_host_syscall(SYS_fstatfs, a[0], (uintptr_t)out, 0, 0, 0, 0) : -EFAULT;
-}

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "emu/linux_calls.h"
-#include "emu/x86.h"
 
 /* ---- futex ---- */
 
@@ -108,6 +107,8 @@ void emu_thread_leave(struct emu_thread *t)
 	uint32_t zero = 0;
 
 	leave_locks(t);
+	if (t->vfork_fd >= 0)
+		emu_vfork_done(t, false);
 	emu_signals_host_thread(NULL);
 	pthread_mutex_lock(&l->lock);
 	for (at = &l->threads; *at && *at != t; at = &(*at)->next)
@@ -197,7 +198,7 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
-static void child_registers(struct emu_thread *t, struct emu_cpu *cpu, const uint64_t a[6])
+void emu_child_registers(struct emu_thread *t, struct emu_cpu *cpu, const uint64_t a[6])
 {
 	const struct emu_guest *g = t->l->w->guest;
 
@@ -222,9 +223,10 @@ static int64_t clone_thread(struct emu_thread *t, const uint64_t a[6])
 		return -ENOMEM;
 	b.t = emu_thread_new(t->l, cpu);
 	b.t->mask = t->mask;
+	memcpy(b.t->name, t->name, sizeof(t->name));
 	if (a[0] & CLONE_CHILD_CLEARTID)
 		b.t->clear_tid = a[4];
-	child_registers(t, cpu, a);
+	emu_child_registers(t, cpu, a);
 	sem_init(&b.ready, 0, 0);
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
@@ -244,70 +246,6 @@ static int64_t clone_thread(struct emu_thread *t, const uint64_t a[6])
 	return tid;
 }
 
-/* In the child of a fork: the CPUs of other threads are gone, and translated code is its own: code
- * memory is shared with the parent. */
-static void fork_world(struct emu_world *w, struct emu_cpu *self)
-{
-	for (struct emu_cpu *c = w->cpus, *next; c; c = next) {
-		next = c->next;
-		if (c != self)
-			free(c);
-	}
-	w->cpus = self;
-	self->next = NULL;
-	w->em = NULL;
-	emu_x86_release(w);
-	if (!w->opt.interp && emu_x86_init(w, NULL) < 0)
-		_exit(125);
-	emu_cache_flush(w, self);
-}
-
-static void fork_linux(struct emu_thread *t, const uint64_t a[6])
-{
-	struct emu_linux *l = t->l;
-
-	l->em = NULL; /* the event ring is the parent's */
-	l->captured[1] = l->captured[2] = false;
-	l->threads = t;
-	l->live = 1;
-	t->next = NULL;
-	t->tid = (int)syscall(SYS_gettid);
-	atomic_store(&t->pending, 0);
-	atomic_store(&l->pending, 0);
-	t->robust = 0;
-	t->clear_tid = a[0] & CLONE_CHILD_CLEARTID ? a[4] : 0;
-}
-
-/* Everything that another thread of the lab might hold is held while the process is copied. */
-static int64_t clone_process(struct emu_thread *t, const uint64_t a[6])
-{
-	struct emu_world *w = t->l->w;
-	int32_t tid;
-	pid_t pid;
-
-	pthread_mutex_lock(&t->l->lock);
-	pthread_mutex_lock(&w->lock);
-	emu_exclusive_begin(w, t->cpu);
-	pid = fork();
-	if (pid == 0) {
-		fork_world(w, t->cpu);
-		fork_linux(t, a);
-	}
-	emu_exclusive_end(w);
-	pthread_mutex_unlock(&w->lock);
-	pthread_mutex_unlock(&t->l->lock);
-	if (pid < 0)
-		return -EAGAIN;
-	if (pid)
-		return pid;
-	child_registers(t, t->cpu, a);
-	tid = t->tid;
-	if (a[0] & CLONE_CHILD_SETTID)
-		emu_mem_write(&w->mem, a[4], &tid, 4);
-	return 0;
-}
-
-/* A child that shares memory until it execs (vfork, posix_spawn) gets a copy instead. */
 int64_t emu_sys_clone(struct emu_thread *t, const uint64_t a[6])
 {
 	int64_t r;
@@ -318,7 +256,7 @@ int64_t emu_sys_clone(struct emu_thread *t, const uint64_t a[6])
 	if (a[0] & (CLONE_THREAD | CLONE_SIGHAND | CLONE_NEWNS | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET |
 		    CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWCGROUP))
 		return -EINVAL;
-	r = clone_process(t, a);
+	r = emu_clone_process(t, a);
 	tid = (int32_t)r;
 	if (r > 0 && (a[0] & CLONE_PARENT_SETTID))
 		emu_mem_write(&t->l->w->mem, a[2], &tid, 4);

@@ -1,23 +1,23 @@
-/* Clocks, sleeping, interval timers. struct timespec, timeval and itimerval are the host's. */
+/* Clocks, and POSIX timers. struct timespec and itimerspec are the host's.
+ *
+ * A timer of the guest is a timerfd of the host: a thread of the lab reads it and sends the signal, as
+ * signals of the guest are not the host's (linux_signal.c).
+ */
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
-#include <sys/time.h>
-#include <sys/times.h>
+#include <sys/timerfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "emu/linux_calls.h"
 
 #define TIMESPEC 16
-#define ITIMERVAL 32
-
-/* An optional record: false when the address is not 0 and not accessible. */
-static bool optional(struct emu_thread *t, uint64_t addr, uint64_t len, bool write, uint64_t *host)
-{
-	*host = 0;
-	if (addr)
-		*host = (uintptr_t)(write ? emu_out(t, addr, len) : emu_in(t, addr, len));
-	return !addr || *host;
-}
+#define TIMERS 64
 
 int64_t emu_sys_clock_gettime(struct emu_thread *t, const uint64_t a[6])
 {
@@ -35,121 +35,254 @@ int64_t emu_sys_clock_settime(struct emu_thread *t, const uint64_t a[6])
 	return -EPERM;
 }
 
-int64_t emu_sys_clock_getres(struct emu_thread *t, const uint64_t a[6])
-{
-	uint64_t out;
+/* ---- timers ---- */
 
-	if (!optional(t, a[1], TIMESPEC, true, &out))
-		return -EFAULT;
-	return emu_host_syscall(SYS_clock_getres, a[0], out, 0, 0, 0, 0);
+struct timer {
+	int fd;                 /* -1: unused */
+	int sig;                /* 0: none is sent */
+	int tid;                /* 0: to the process */
+	int overrun;            /* of the last signal */
+	uint64_t value;
+};
+
+struct emu_timers {
+	struct timer v[TIMERS]; /* guarded by the process's lock */
+	int wake_fd;            /* eventfd: look at the table again */
+	bool quit;
+	pthread_t thread;
+};
+
+int emu_high_fd(int fd)
+{
+	int high = fcntl(fd, F_DUPFD_CLOEXEC, 512);
+
+	if (high < 0)
+		high = fcntl(fd, F_DUPFD_CLOEXEC, 64); /* a low limit on descriptors */
+	if (high < 0)
+		return fd;
+	close(fd);
+	return high;
 }
 
-int64_t emu_sys_gettimeofday(struct emu_thread *t, const uint64_t a[6])
+/* Timer i, whose descriptor was `fd`, can be read: its signal. */
+static void expire(struct emu_linux *l, int i, int fd)
 {
-	uint64_t tv, tz;
+	struct emu_siginfo info = { .code = SI_TIMER, .pid = i };
+	struct timer now;
+	uint64_t n;
 
-	if (!optional(t, a[0], 16, true, &tv) || !optional(t, a[1], 8, true, &tz))
-		return -EFAULT;
-	return emu_host_syscall(SYS_gettimeofday, tv, tz, 0, 0, 0, 0);
-}
-
-int64_t emu_sys_nanosleep(struct emu_thread *t, const uint64_t a[6])
-{
-	uint64_t want = (uintptr_t)emu_in(t, a[0], TIMESPEC), left;
-
-	if (!want || !optional(t, a[1], TIMESPEC, true, &left))
-		return -EFAULT;
-	return emu_safe_syscall(t, SYS_nanosleep, want, left, 0, 0, 0, 0);
-}
-
-int64_t emu_sys_clock_nanosleep(struct emu_thread *t, const uint64_t a[6])
-{
-	uint64_t want = (uintptr_t)emu_in(t, a[2], TIMESPEC), left;
-
-	if (!want || !optional(t, a[3], TIMESPEC, true, &left))
-		return -EFAULT;
-	return emu_safe_syscall(t, SYS_clock_nanosleep, a[0], a[1], want, left, 0, 0);
-}
-
-int64_t emu_sys_getitimer(struct emu_thread *t, const uint64_t a[6])
-{
-	void *out = emu_out(t, a[1], ITIMERVAL);
-
-	return out ? emu_host_syscall(SYS_getitimer, a[0], (uintptr_t)out, 0, 0, 0, 0) : -EFAULT;
-}
-
-int64_t emu_sys_setitimer(struct emu_thread *t, const uint64_t a[6])
-{
-	uint64_t now, old;
-
-	if (!optional(t, a[1], ITIMERVAL, false, &now) || !optional(t, a[2], ITIMERVAL, true, &old))
-		return -EFAULT;
-	return emu_host_syscall(SYS_setitimer, a[0], now, old, 0, 0, 0);
-}
-
-int64_t emu_sys_times(struct emu_thread *t, const uint64_t a[6])
-{
-	uint64_t out;
-
-	if (!optional(t, a[0], 32, true, &out))
-		return -EFAULT;
-	return emu_host_syscall(SYS_times, out, 0, 0, 0, 0, 0);
-}
-
-/* ---- waiting for descriptors ---- */
-
-/* The mask that pselect6 and ppoll set while they wait: as rt_sigsuspend, taken back after the
- * signal was delivered. */
-static bool enter_mask(struct emu_thread *t, uint64_t addr)
-{
-	uint64_t mask;
-
-	if (!addr)
-		return true;
-	if (!emu_mem_read(&t->l->w->mem, addr, &mask, 8))
-		return false;
-	t->saved_mask = t->mask;
-	t->restore_mask = true;
-	t->mask = mask & ~(EMU_SIGSET(SIGKILL) | EMU_SIGSET(SIGSTOP));
-	return true;
-}
-
-static int64_t leave_mask(struct emu_thread *t, int64_t r)
-{
-	if (r != -EINTR && t->restore_mask) {
-		t->mask = t->saved_mask;
-		t->restore_mask = false;
+	pthread_mutex_lock(&l->lock);
+	/* it may be deleted by now, and the number be a file of the guest's */
+	if (l->timers->v[i].fd != fd || read(fd, &n, 8) != 8) {
+		pthread_mutex_unlock(&l->lock);
+		return;
 	}
+	l->timers->v[i].overrun = (int)n - 1;
+	now = l->timers->v[i];
+	info.signo = now.sig;
+	info.uid = now.overrun;
+	info.value = now.value;
+	if (now.sig && now.tid)
+		for (struct emu_thread *x = l->threads; x; x = x->next)
+			if (x->tid == now.tid)
+				emu_signal_raise(x, &info);
+	pthread_mutex_unlock(&l->lock);
+	if (now.sig && !now.tid)
+		emu_signal_post(l, &info);
+}
+
+static void *timers_main(void *arg)
+{
+	struct emu_linux *l = arg;
+	struct emu_timers *ts = l->timers;
+
+	for (;;) {
+		struct pollfd p[TIMERS + 1] = { { .fd = ts->wake_fd, .events = POLLIN } };
+		uint64_t n;
+
+		pthread_mutex_lock(&l->lock);
+		for (int i = 0; i < TIMERS; i++)
+			p[i + 1] = (struct pollfd){ .fd = ts->v[i].fd, .events = POLLIN };
+		if (ts->quit) {
+			pthread_mutex_unlock(&l->lock);
+			return NULL;
+		}
+		pthread_mutex_unlock(&l->lock);
+		if (poll(p, TIMERS + 1, -1) < 0)
+			continue;
+		if (p[0].revents && read(ts->wake_fd, &n, 8) < 0)
+			continue;
+		for (int i = 0; i < TIMERS; i++)
+			if (p[i + 1].revents & POLLIN)
+				expire(l, i, p[i + 1].fd);
+	}
+}
+
+static void wake(struct emu_timers *ts)
+{
+	eventfd_write(ts->wake_fd, 1);
+}
+
+void emu_timers_free(struct emu_linux *l, bool child)
+{
+	struct emu_timers *ts = l->timers;
+
+	if (!ts)
+		return;
+	if (!child) {
+		pthread_mutex_lock(&l->lock);
+		ts->quit = true;
+		pthread_mutex_unlock(&l->lock);
+		wake(ts);
+		pthread_join(ts->thread, NULL);
+	}
+	for (int i = 0; i < TIMERS; i++)
+		if (ts->v[i].fd >= 0)
+			close(ts->v[i].fd);
+	close(ts->wake_fd);
+	free(ts);
+	l->timers = NULL;
+}
+
+/* The table and its thread, when the first timer is made. Lock held. */
+static int start(struct emu_linux *l)
+{
+	struct emu_timers *ts;
+	sigset_t all, old;
+	int r;
+
+	if (l->timers)
+		return 0;
+	ts = l->timers = rs_xcalloc(1, sizeof(*ts));
+	for (int i = 0; i < TIMERS; i++)
+		ts->v[i].fd = -1;
+	ts->wake_fd = emu_high_fd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = pthread_create(&ts->thread, NULL, timers_main, l);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (r) {
+		close(ts->wake_fd);
+		free(ts);
+		l->timers = NULL;
+		return -EAGAIN;
+	}
+	return 0;
+}
+
+static struct timer *find(struct emu_linux *l, uint64_t id)
+{
+	return l->timers && id < TIMERS && l->timers->v[id].fd >= 0 ? &l->timers->v[id] : NULL;
+}
+
+/* struct sigevent: value, signal, how to tell, thread. */
+struct event {
+	uint64_t value;
+	int32_t signo, notify, tid, pad;
+};
+
+static int64_t create(struct emu_linux *l, uint64_t clock, const struct event *e, bool given)
+{
+	int i = 0, fd, r = start(l);
+
+	if (r < 0)
+		return r;
+	while (i < TIMERS && l->timers->v[i].fd >= 0)
+		i++;
+	if (i == TIMERS)
+		return -EAGAIN;
+	fd = timerfd_create((int)clock, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (fd < 0)
+		return -errno;
+	l->timers->v[i] = (struct timer){
+		.fd = emu_high_fd(fd),
+		.sig = e->notify == SIGEV_NONE ? 0 : e->signo,
+		.tid = e->notify == SIGEV_THREAD_ID ? e->tid : 0,
+		.value = given ? e->value : (uint64_t)i,
+	};
+	wake(l->timers);
+	return i;
+}
+
+int64_t emu_sys_timer_create(struct emu_thread *t, const uint64_t a[6])
+{
+	struct event e = { 0, SIGALRM, SIGEV_SIGNAL, 0, 0 };
+	int32_t *id = emu_out(t, a[2], 4);
+	int64_t r;
+
+	if (!id || (a[1] && !emu_mem_read(&t->l->w->mem, a[1], &e, sizeof(e))))
+		return -EFAULT;
+	if ((e.notify != SIGEV_NONE && (e.signo < 1 || e.signo > EMU_SIGNALS)) ||
+	    (e.notify != SIGEV_NONE && e.notify != SIGEV_SIGNAL && e.notify != SIGEV_THREAD_ID))
+		return -EINVAL;
+	pthread_mutex_lock(&t->l->lock);
+	r = create(t->l, a[0], &e, a[1]);
+	pthread_mutex_unlock(&t->l->lock);
+	if (r >= 0)
+		*id = (int32_t)r;
+	return r < 0 ? r : 0;
+}
+
+int64_t emu_sys_timer_settime(struct emu_thread *t, const uint64_t a[6])
+{
+	struct itimerspec *now = emu_in(t, a[2], sizeof(*now));
+	uint64_t old;
+	struct timer *x;
+	int64_t r = -EINVAL;
+
+	if (!emu_optional(t, a[3], sizeof(struct itimerspec), true, &old))
+		return -EFAULT;
+	pthread_mutex_lock(&t->l->lock);
+	x = find(t->l, a[0]);
+	if (x && now)
+		r = emu_host_syscall(SYS_timerfd_settime, (uint64_t)x->fd, a[1] & TFD_TIMER_ABSTIME, (uintptr_t)now,
+				     old, 0, 0);
+	pthread_mutex_unlock(&t->l->lock);
 	return r;
 }
 
-int64_t emu_sys_ppoll(struct emu_thread *t, const uint64_t a[6])
+int64_t emu_sys_timer_gettime(struct emu_thread *t, const uint64_t a[6])
 {
-	void *fds = emu_out(t, a[0], (a[1] & 0xffffff) * 8);
-	uint64_t timeout;
+	void *out = emu_out(t, a[1], sizeof(struct itimerspec));
+	struct timer *x;
+	int64_t r = -EINVAL;
 
-	if (a[1] > 0xffffff)
-		return -EINVAL;
-	if (!fds || !optional(t, a[2], TIMESPEC, true, &timeout) || !enter_mask(t, a[3]))
+	if (!out)
 		return -EFAULT;
-	if (emu_signal_ready(t))
-		return -EINTR;
-	return leave_mask(t, emu_safe_syscall(t, SYS_ppoll, (uintptr_t)fds, a[1], timeout, 0, 8, 0));
+	pthread_mutex_lock(&t->l->lock);
+	x = find(t->l, a[0]);
+	if (x)
+		r = emu_host_syscall(SYS_timerfd_gettime, (uint64_t)x->fd, (uintptr_t)out, 0, 0, 0, 0);
+	pthread_mutex_unlock(&t->l->lock);
+	return r;
 }
 
-int64_t emu_sys_pselect6(struct emu_thread *t, const uint64_t a[6])
+int64_t emu_sys_timer_getoverrun(struct emu_thread *t, const uint64_t a[6])
 {
-	uint64_t set[3], timeout, pair[2] = { 0, 0 }, bytes = ((a[0] & 0xffff) + 63) / 64 * 8;
+	struct timer *x;
+	int64_t r = -EINVAL;
 
-	if ((int64_t)a[0] < 0 || a[0] > 1024)
-		return -EINVAL;
-	for (unsigned i = 0; i < 3; i++)
-		if (!optional(t, a[1 + i], bytes, true, &set[i]))
-			return -EFAULT;
-	if (!optional(t, a[4], TIMESPEC, true, &timeout) ||
-	    (a[5] && !emu_mem_read(&t->l->w->mem, a[5], pair, 16)) || !enter_mask(t, pair[0]))
-		return -EFAULT;
-	if (emu_signal_ready(t))
-		return -EINTR;
-	return leave_mask(t, emu_safe_syscall(t, SYS_pselect6, a[0], set[0], set[1], set[2], timeout, 0));
+	pthread_mutex_lock(&t->l->lock);
+	x = find(t->l, a[0]);
+	if (x)
+		r = x->overrun;
+	pthread_mutex_unlock(&t->l->lock);
+	return r;
+}
+
+int64_t emu_sys_timer_delete(struct emu_thread *t, const uint64_t a[6])
+{
+	struct timer *x;
+	int64_t r = -EINVAL;
+
+	pthread_mutex_lock(&t->l->lock);
+	x = find(t->l, a[0]);
+	if (x) {
+		close(x->fd);
+		x->fd = -1;
+		wake(t->l->timers);
+		r = 0;
+	}
+	pthread_mutex_unlock(&t->l->lock);
+	return r;
 }

@@ -90,7 +90,8 @@ int emu_mem_map(struct emu_mem *m, uint64_t addr, uint64_t len, int prot, int fl
 	drop_code(m, addr, len);
 	if (mmap(m->base + addr, len, host_prot(prot), host, fd, (off_t)offset) == MAP_FAILED)
 		return -errno;
-	memset(m->right + addr / EMU_PAGE, right_of(prot), len / EMU_PAGE);
+	memset(m->right + addr / EMU_PAGE, right_of(prot) | (fd >= 0 || (flags & MAP_SHARED) ? EMU_RIGHT_SHARED : 0),
+	       len / EMU_PAGE);
 	m->mapped += len - before;
 	return 0;
 }
@@ -121,8 +122,29 @@ int emu_mem_protect(struct emu_mem *m, uint64_t addr, uint64_t len, int prot)
 	drop_code(m, addr, len);
 	if (mprotect(m->base + addr, len, host_prot(prot)) < 0)
 		return -errno;
-	memset(m->right + addr / EMU_PAGE, right_of(prot), len / EMU_PAGE);
+	for (uint64_t p = addr / EMU_PAGE; p < (addr + len) / EMU_PAGE; p++)
+		m->right[p] = (uint8_t)(right_of(prot) | (m->right[p] & EMU_RIGHT_SHARED));
 	return 0;
+}
+
+int emu_mem_move(struct emu_mem *m, uint64_t from, uint64_t len, uint64_t to, uint64_t new_len)
+{
+	uint64_t before;
+	uint8_t right;
+
+	if (!range_ok(from, len) || !range_ok(to, new_len))
+		return -EINVAL;
+	right = m->right[from / EMU_PAGE];
+	before = count_mapped(m, to, new_len);
+	if (m->limit && m->mapped - before - len + new_len > m->limit)
+		return -ENOMEM;
+	drop_code(m, from, len);
+	drop_code(m, to, new_len);
+	if (mremap(m->base + from, len, new_len, MREMAP_MAYMOVE | MREMAP_FIXED, m->base + to) == MAP_FAILED)
+		return -errno;
+	m->mapped += new_len - before;
+	memset(m->right + to / EMU_PAGE, right & (uint8_t)~EMU_RIGHT_CODE, new_len / EMU_PAGE);
+	return emu_mem_unmap(m, from, len); /* the hole is reserved again */
 }
 
 static bool is_free(const struct emu_mem *m, uint64_t addr, uint64_t len)

@@ -25,6 +25,7 @@
 
 /* right[page]: PROT_READ | PROT_WRITE | PROT_EXEC as the guest asked, and: */
 #define EMU_RIGHT_MAPPED 0x08u  /* there is a mapping (it may be PROT_NONE) */
+#define EMU_RIGHT_SHARED 0x20u  /* MAP_SHARED, or a file: what adjoins it is not more of the same */
 #define EMU_RIGHT_CODE 0x10u    /* code was translated from here: host protection lacks write */
 
 struct emu_mem {
@@ -50,6 +51,8 @@ int emu_mem_map(struct emu_mem *m, uint64_t addr, uint64_t len, int prot, int fl
 		uint64_t offset);
 int emu_mem_unmap(struct emu_mem *m, uint64_t addr, uint64_t len);
 int emu_mem_protect(struct emu_mem *m, uint64_t addr, uint64_t len, int prot);
+/* Moves a mapping as mremap(2) does, to [to, to + new_len), which it replaces; sharing and rights stay. */
+int emu_mem_move(struct emu_mem *m, uint64_t from, uint64_t len, uint64_t to, uint64_t new_len);
 /* Lowest... highest free range of `len` bytes below EMU_MEM_TOP (top down, as Linux), near `hint`
  * when that is free. 0: none. */
 uint64_t emu_mem_find(struct emu_mem *m, uint64_t hint, uint64_t len);

@@ -51,7 +51,7 @@ fault 'int main(void) { ((void (*)(void))0x123456788)(); return 0; }' 139 'SIGSE
 fault 'int f(int n) { volatile char b[4096]; b[0] = n; return n ? f(n + 1) + b[0] : 0; } int main(void) { return f(1); }' 139 'SIGSEGV'
 fault 'int main(void) { abort(); }' 134 'SIGABRT'
 fault '#include <unistd.h>
-int main(void) { return syscall(198, 1, 1, 0) == -1 ? 5 : 6; }' 5 'the system call socket (198) is not supported'
+int main(void) { return syscall(219, 0, 0, 0) == -1 ? 5 : 6; }' 5 'the system call keyctl (219) is not supported'
 
 # An endless loop ends with the watchdog.
 echo 'int main(void) { for (;;) __asm__ volatile(""); }' >"$dir/f.c"
