@@ -15,9 +15,22 @@ struct emu_xlat {
 	bool end;               /* the block is complete; set by the calls below */
 	unsigned branches;      /* conditional branches so far */
 	unsigned max_branches, max_insns; /* policy: 1 and 1 make the simplest blocks */
+	const uint8_t *page;    /* host address of the guest page that `pc` is in; NULL: not to be read */
+	/* The front end's own, all 0 at the start of a block: condition flags that it knows as an
+	 * operation `op` of width `w` on a and b, if the temp c is not 0 (EMU_NOTEMP: always), else
+	 * `nzcv`. late: they do not stand in their global yet. */
+	struct emu_x_flags {
+		uint16_t a, b, c;
+		uint8_t op, w, nzcv;
+		bool known, late;
+	} flags;
+	uint64_t reversed_pc;   /* ... the instruction after one that reversed the bits of reversed_src */
+	uint16_t reversed_src;
+	uint8_t reversed_reg;
 };
-/* The instruction is a conditional branch to `target`; otherwise control goes to x->next. */
-void emu_x_branch(struct emu_xlat *x, enum emu_cond cond, uint16_t a, uint16_t b, uint64_t target);
+/* The instruction is a conditional branch to `target` (cond: enum emu_cond, perhaps
+ * EMU_C32); otherwise control goes to x->next. */
+void emu_x_branch(struct emu_xlat *x, unsigned cond, uint16_t a, uint16_t b, uint64_t target);
 /* ... jumps to `target`. */
 void emu_x_jump(struct emu_xlat *x, uint64_t target);
 /* ... calls `target`; the link register was written by the front end; returns to x->next. */
@@ -28,6 +41,8 @@ void emu_x_jump_reg(struct emu_xlat *x, uint16_t a, unsigned kind);
 void emu_x_exception(struct emu_xlat *x, enum emu_exc exc);
 /* ... is ordinary, but the block must end after it (it changed something translation relies on). */
 void emu_x_stop(struct emu_xlat *x);
+
+#define EMU_ANYWHERE (~0ull)
 
 struct emu_insn_doc; /* emu.h */
 /* linux.h; linux_rv.c, linux_a64.c */
@@ -50,6 +65,9 @@ struct emu_guest {
 	 * `avail` bytes are needed (the rest is not executable: the caller raises the fault). An encoding
 	 * that it does not know becomes EMU_EXC_ILLEGAL and has a length all the same. */
 	unsigned (*translate)(struct emu_xlat *x, const uint8_t *code, unsigned avail);
+	/* Control may go to `pc`, or anywhere (EMU_ANYWHERE): globals whose new value the front end held
+	 * back are written if they may be read there. NULL: nothing is ever held back. */
+	void (*settle)(struct emu_xlat *x, uint64_t pc);
 	/* Text of the instruction ("addi a0,a0,1", as objdump prints it). Returns its length in bytes,
 	 * 0 when avail is too short. */
 	unsigned (*disasm)(const uint8_t *code, unsigned avail, uint64_t pc, char *buf, size_t size);

@@ -85,6 +85,12 @@ static inline uint64_t *at(const struct run *r, int32_t off)
 
 static bool holds(unsigned cond, uint64_t a, uint64_t b)
 {
+	if (cond & EMU_C32) {
+		/* sign-extended both, so that signed and unsigned order stay what they are */
+		cond &= ~EMU_C32;
+		a = (uint64_t)(int32_t)a;
+		b = (uint64_t)(int32_t)b;
+	}
 	switch (cond) {
 	case EMU_EQ: return a == b;
 	case EMU_NE: return a != b;
@@ -316,6 +322,30 @@ static uint32_t divide32(unsigned op, uint32_t a, uint32_t b)
 	}
 }
 
+/* N and Z of a result, with C and V. */
+static uint64_t flags_of(uint64_t result, bool carry, bool overflow, bool wide)
+{
+	uint64_t top = wide ? result >> 63 : result >> 31 & 1;
+
+	return (top ? EMU_FLAG_N : 0) | ((wide ? !result : !(uint32_t)result) ? EMU_FLAG_Z : 0) | (carry ? EMU_FLAG_C : 0) |
+	       (overflow ? EMU_FLAG_V : 0);
+}
+
+/* Of a + b + carry (Arm ARM, AddWithCarry). */
+static uint64_t add_flags(uint64_t a, uint64_t b, unsigned carry, bool wide)
+{
+	u128 sum;
+	uint64_t r, sign = wide ? 1ull << 63 : 1ull << 31;
+
+	if (!wide) {
+		a = (uint32_t)a;
+		b = (uint32_t)b;
+	}
+	sum = (u128)a + b + carry;
+	r = (uint64_t)sum;
+	return flags_of(r, sum >> (wide ? 64 : 32) & 1, ~(a ^ b) & (a ^ r) & sign, wide);
+}
+
 uint64_t emu_eval(unsigned op, unsigned aux, uint64_t a, uint64_t b, uint64_t c)
 {
 	uint32_t a32 = (uint32_t)a, b32 = (uint32_t)b;
@@ -361,6 +391,10 @@ uint64_t emu_eval(unsigned op, unsigned aux, uint64_t a, uint64_t b, uint64_t c)
 	case EMU_OP_POPCNT32: return (uint64_t)__builtin_popcount(a32);
 	case EMU_OP_BSWAP: return __builtin_bswap64(a);
 	case EMU_OP_ORCB: return orcb(a);
+	case EMU_OP_FLAGADD: return add_flags(a, b, 0, aux == EMU_W64);
+	case EMU_OP_FLAGSUB: return add_flags(a, ~b, 1, aux == EMU_W64);
+	case EMU_OP_FLAGADC: return add_flags(a, b, c & 1, aux == EMU_W64);
+	case EMU_OP_FLAGLOGIC: return flags_of(a, false, false, aux == EMU_W64);
 	case EMU_OP_SETCOND: return holds(aux, a, b);
 	case EMU_OP_SELECT: return a ? b : c;
 	case EMU_OP_MINS: return (int64_t)a < (int64_t)b ? a : b;

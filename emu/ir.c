@@ -141,7 +141,7 @@ static const char *check_op(const struct emu_ir *ir, bool *live, bool *seen, con
 			bad = check_read(ir, live, t, false, call);
 		else if (strchr("ABC", *p))
 			bad = check_read(ir, live, t, true, false);
-		else if (*p == 'k' && op->aux >= EMU_CONDS)
+		else if (*p == 'k' && !emu_cond_ok(op->aux))
 			bad = "unknown condition";
 		else if (*p == 'l' && (op->imm < 0 || op->imm >= ir->labels || op->imm >= 256))
 			bad = "a label is out of range";

@@ -39,6 +39,15 @@ enum emu_cond {
 	EMU_TSTEQ, EMU_TSTNE,   /* a & b == 0, != 0 */
 	EMU_CONDS
 };
+/* Added to a condition: it looks at the low 32 bits of its operands only. */
+#define EMU_C32 16u
+#define emu_cond_ok(aux) (((aux) & ~EMU_C32) < EMU_CONDS)
+/* Packed condition flags (FLAGADD and its relatives), the bits of x86's LAHF and SETO in ax. */
+#define EMU_FLAG_N 0x8000u
+#define EMU_FLAG_Z 0x4000u
+#define EMU_FLAG_C 0x0100u
+#define EMU_FLAG_V 0x0001u
+#define EMU_FLAGS_ALL (EMU_FLAG_N | EMU_FLAG_Z | EMU_FLAG_C | EMU_FLAG_V)
 /* Memory size (aux of LD, ST, LR, SC, AMO): log2 of bytes, and sign extension. */
 enum { EMU_M8, EMU_M16, EMU_M32, EMU_M64, EMU_M128, EMU_MSIGN = 8 };
 /* AMO: aux = operation << 4 | size (EMU_M32 | EMU_MSIGN or EMU_M64). */

@@ -56,7 +56,10 @@ static void operand_text(const struct emu_ir *ir, const struct emu_op *op, char 
 	case 'i': snprintf(buf, size, "%" PRId64, op->imm); return;
 	case 'p': snprintf(buf, size, "0x%" PRIx64, (uint64_t)op->imm); return;
 	case 'l': snprintf(buf, size, "L%" PRId64, op->imm); return;
-	case 'k': snprintf(buf, size, "%s", op->aux < EMU_CONDS ? cond_names[op->aux] : "?"); return;
+	case 'k': 
+		snprintf(buf, size, "%s%s", emu_cond_ok(op->aux) ? cond_names[op->aux & ~EMU_C32] : "?",
+			 op->aux & EMU_C32 ? "32" : "");
+		return;
 	case 'z': snprintf(buf, size, "%c%s", op->aux & EMU_MSIGN ? 'i' : 'u', size_names[(op->aux & 7) % 5]);
 		return;
 	case 'w': snprintf(buf, size, "f%s", size_names[2 + op->aux % 3]); return;

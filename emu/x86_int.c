@@ -338,34 +338,121 @@ static const uint8_t cc_of[EMU_CONDS] = { CC_E, CC_NE, CC_L, CC_GE, CC_B, CC_AE,
 /* Sets the flags for a OP b; returns the condition code. */
 unsigned gen_compare(struct gen *g, unsigned cond, uint16_t a, uint16_t b)
 {
-	bool test = cond == EMU_TSTEQ || cond == EMU_TSTNE;
+	bool w = !(cond & EMU_C32), test;
 	int64_t v;
 	struct rhs r;
 	int32_t disp;
 	int ra;
 
-	if (gen_const(g, b, &v) && v == (int32_t)v && gen_in_memory(g, a, &disp) && !test) {
-		as_alu_mi(&g->as, true, ALU_CMP, RBP, disp, (int32_t)v);
+	cond &= ~EMU_C32;
+	test = cond == EMU_TSTEQ || cond == EMU_TSTNE;
+	if (gen_const(g, b, &v) && (!w || v == (int32_t)v) && gen_in_memory(g, a, &disp) && !test) {
+		as_alu_mi(&g->as, w, ALU_CMP, RBP, disp, (int32_t)v);
 		return cc_of[cond];
 	}
 	ra = gen_use(g, a);
 	if (test) {
-		as_rr(&g->as, true, 0x85, gen_use(g, b), ra);
+		if (gen_const(g, b, &v) && v == (int32_t)v) {
+			as_rex(&g->as, w && v < 0, 0, 0, ra, false);
+			as8(&g->as, 0xf7); /* test reg, imm32 */
+			as8(&g->as, 0xc0u | (unsigned)(ra & 7));
+			as32(&g->as, (uint32_t)v);
+		} else {
+			as_rr(&g->as, w, 0x85, gen_use(g, b), ra);
+		}
 		return cc_of[cond];
 	}
-	r = rhs_of(g, b, false);
+	r = rhs_of(g, b, !w);
 	if (r.kind == RHS_IMM && r.v == 0)
-		as_rr(&g->as, true, 0x85, ra, ra);
+		as_rr(&g->as, w, 0x85, ra, ra);
 	else
-		alu(g, true, ALU_CMP, ra, &r);
+		alu(g, w, ALU_CMP, ra, &r);
 	return cc_of[cond];
+}
+
+/* The host's flags, as Arm has them (C turned round after a subtraction), packed into rax. */
+static void pack_flags(struct gen *g, const struct emu_op *op, bool borrow)
+{
+	gen_take(g, RAX); /* what it held goes to memory, by a move */
+	if (borrow)
+		as8(&g->as, 0xf5); /* cmc */
+	as8(&g->as, 0x9f);         /* lahf */
+	as_setcc(&g->as, CC_O, RAX);
+	as_alu_ri(&g->as, false, ALU_AND, RAX, (int32_t)EMU_FLAGS_ALL);
+	gen_set(g, op->d, RAX);
+}
+
+static void flags(struct gen *g, const struct emu_op *op)
+{
+	bool w = op->aux == EMU_W64;
+	int ra = gen_use(g, op->a), t, rc;
+	struct rhs r;
+
+	switch (op->op) {
+	case EMU_OP_FLAGLOGIC:
+		as_rr(&g->as, w, 0x85, ra, ra);
+		break;
+	case EMU_OP_FLAGSUB:
+		r = rhs_of(g, op->b, !w);
+		alu(g, w, ALU_CMP, ra, &r);
+		break;
+	default:
+		t = gen_scratch(g);
+		as_mov_rr(&g->as, t, ra);
+		if (ra < SCRATCH && ra != t)
+			g->busy &= ~BIT(ra);
+		r = rhs_of(g, op->b, !w);
+		if (op->op == EMU_OP_FLAGADC) {
+			rc = gen_use(g, op->c);
+			as_rex(&g->as, false, 0, 0, rc, false); /* bt rc, 0 */
+			as8(&g->as, 0x0f);
+			as8(&g->as, 0xba);
+			as8(&g->as, 0xe0u | (unsigned)(rc & 7));
+			as8(&g->as, 0);
+		}
+		alu(g, w, op->op == EMU_OP_FLAGADC ? ALU_ADC : ALU_ADD, t, &r);
+		break;
+	}
+	pack_flags(g, op, op->op == EMU_OP_FLAGSUB);
+}
+
+/* setcond + select on its result: a conditional move. The result is read by nobody else. */
+static bool set_and_select(struct gen *g, const struct emu_op *op)
+{
+	const struct emu_op *next = op + 1;
+	unsigned cc;
+	int rb, rc, rd;
+
+	if (g->at + 1 >= g->ir->ops || next->op != EMU_OP_SELECT || next->a != op->d || op->d < EMU_GLOBALS ||
+	    next->b == op->d || next->c == op->d || g->last[op->d] > g->at + 1)
+		return false;
+	cc = gen_compare(g, op->aux, op->a, op->b);
+	g->busy = 0;            /* from here on only moves, which leave the flags alone */
+	rb = gen_use(g, next->b);
+	rc = gen_use(g, next->c);
+	rd = gen_def(g, next->d, rc == rb ? 0 : BIT(rc));
+	as_mov_rr(&g->as, rd, rb);
+	as_rr(&g->as, true, 0x0f40u | (cc ^ 1), rd, rc);
+	gen_set(g, next->d, rd);
+	for (unsigned i = 0; i < 2; i++) {
+		uint16_t t = i ? next->c : next->b;
+
+		if (t >= EMU_GLOBALS && g->ir->temp[t].kind == EMU_TK_LOCAL && g->last[t] <= g->at + 1)
+			gen_drop(g, t);
+	}
+	g->skip = 1;
+	return true;
 }
 
 static void setcond(struct gen *g, const struct emu_op *op)
 {
-	unsigned cc = gen_compare(g, op->aux, op->a, op->b);
-	int rd = gen_def(g, op->d, 0);
+	unsigned cc;
+	int rd;
 
+	if (set_and_select(g, op))
+		return;
+	cc = gen_compare(g, op->aux, op->a, op->b);
+	rd = gen_def(g, op->d, 0);
 	as_setcc(&g->as, cc, rd);
 	as_movzx8(&g->as, rd, rd);
 	gen_set(g, op->d, rd);
@@ -467,6 +554,9 @@ bool gen_int(struct gen *g, const struct emu_op *op)
 	case EMU_OP_DIVS: case EMU_OP_DIVU: case EMU_OP_REMS: case EMU_OP_REMU: divide(g, op, true); return true;
 	case EMU_OP_DIVS32: case EMU_OP_DIVU32: case EMU_OP_REMS32: case EMU_OP_REMU32:
 		divide(g, op, false);
+		return true;
+	case EMU_OP_FLAGADD: case EMU_OP_FLAGSUB: case EMU_OP_FLAGADC: case EMU_OP_FLAGLOGIC:
+		flags(g, op);
 		return true;
 	case EMU_OP_SETCOND: setcond(g, op); return true;
 	case EMU_OP_SELECT: select_op(g, op); return true;

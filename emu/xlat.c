@@ -25,25 +25,38 @@ struct maker {
 	bool follow;            /* x.next is where the block goes on, after a jump */
 };
 
+static void settle(struct emu_xlat *x, uint64_t pc)
+{
+	if (x->guest->settle)
+		x->guest->settle(x, pc);
+}
+
 static void emit_goto(struct emu_ir *ir, uint64_t pc)
 {
 	emu_ir_emit(ir, EMU_OP_GOTO, ir->exits++, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP, (int64_t)pc);
 }
 
-void emu_x_branch(struct emu_xlat *x, enum emu_cond cond, uint16_t a, uint16_t b, uint64_t target)
+/* The block ends here. */
+static void leave(struct emu_xlat *x, uint64_t pc)
+{
+	settle(x, pc);
+	emit_goto(x->ir, pc);
+	x->end = true;
+}
+
+void emu_x_branch(struct emu_xlat *x, unsigned cond, uint16_t a, uint16_t b, uint64_t target)
 {
 	struct maker *m = (struct maker *)x;
 	int64_t label = emu_ir_label(x->ir);
 
+	settle(x, target);
 	emu_ir_emit(x->ir, EMU_OP_BRCOND, cond, EMU_NOTEMP, a, b, EMU_NOTEMP, label);
 	m->side[m->sides].label = label;
 	m->side[m->sides++].pc = target;
 	x->branches++;
 	/* a backward branch closes a loop: what comes after it is another block */
-	if (target <= x->pc || x->branches >= x->max_branches || m->sides >= SIDES - 1) {
-		emit_goto(x->ir, x->next);
-		x->end = true;
-	}
+	if (target <= x->pc || x->branches >= x->max_branches || m->sides >= SIDES - 1)
+		leave(x, x->next);
 }
 
 /* Is this address in the block already, or does it take one page more than a block may have? */
@@ -64,18 +77,17 @@ void emu_x_jump(struct emu_xlat *x, uint64_t target)
 		m->follow = true;
 		return;
 	}
-	emit_goto(x->ir, target);
-	x->end = true;
+	leave(x, target);
 }
 
 void emu_x_call(struct emu_xlat *x, uint64_t target)
 {
-	emit_goto(x->ir, target);
-	x->end = true;
+	leave(x, target);
 }
 
 void emu_x_jump_reg(struct emu_xlat *x, uint16_t a, unsigned kind)
 {
+	settle(x, EMU_ANYWHERE);
 	emu_ir_emit(x->ir, EMU_OP_GOTO_REG, kind, EMU_NOTEMP, a, EMU_NOTEMP, EMU_NOTEMP, (int64_t)x->next);
 	x->end = true;
 }
@@ -84,6 +96,7 @@ void emu_x_exception(struct emu_xlat *x, enum emu_exc exc)
 {
 	bool after = exc == EMU_EXC_SYSCALL || exc == EMU_EXC_FENCE_I;
 
+	settle(x, EMU_ANYWHERE);
 	emu_ir_emit(x->ir, EMU_OP_EXC, exc, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP,
 		    (int64_t)(after ? x->next : x->pc));
 	x->end = true;
@@ -91,8 +104,7 @@ void emu_x_exception(struct emu_xlat *x, enum emu_exc exc)
 
 void emu_x_stop(struct emu_xlat *x)
 {
-	emit_goto(x->ir, x->next);
-	x->end = true;
+	leave(x, x->next);
 }
 
 /* How many bytes of code can be fetched at pc, up to insn_max. */
@@ -132,10 +144,12 @@ static bool one(struct maker *m, uint64_t pc, uint64_t *next)
 	const struct emu_guest *g = m->w->guest;
 	unsigned avail = fetchable(&m->w->mem, pc, g->insn_max), ops = ir->ops, len;
 	unsigned temps = ir->temps, exits = ir->exits;
+	struct emu_x_flags flags = m->x.flags;
 
 	if (avail < g->insn_align || pc % g->insn_align)
 		return false;
 	m->x.pc = pc;
+	m->x.page = m->w->mem.base + (pc & ~(uint64_t)(EMU_PAGE - 1));
 	m->follow = false;
 	emu_ir_emit(ir, EMU_OP_INSN, 0, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP, (int64_t)pc);
 	len = g->translate(&m->x, m->w->mem.base + pc, avail);
@@ -145,6 +159,8 @@ static bool one(struct maker *m, uint64_t pc, uint64_t *next)
 		ir->exits = exits;
 		memset(ir->const_hash, 0xff, sizeof(ir->const_hash));
 		m->x.end = false;
+		m->x.flags = flags;
+		m->x.page = NULL; /* the block does not depend on what stands there */
 		return false;
 	}
 	ir->insns++;
@@ -163,8 +179,7 @@ static void make(struct maker *m, uint64_t pc, unsigned max_insns)
 
 		if (!room || !one(m, pc, &pc)) {
 			m->sides = sides;
-			emit_goto(ir, pc);
-			m->x.end = true;
+			leave(&m->x, pc);
 		}
 	}
 	for (unsigned i = 0; i < m->sides; i++) {

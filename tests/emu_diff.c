@@ -87,13 +87,28 @@ static void emit(struct maker *m, unsigned op, unsigned aux, uint16_t d, uint16_
 	emu_ir_emit(m->x->ir, op, aux, d, a, b, c, 0);
 }
 
+static unsigned condition(struct maker *m)
+{
+	return (unsigned)pick(m, EMU_CONDS) | (pick(m, 2) ? EMU_C32 : 0);
+}
+
 static void integer(struct maker *m)
 {
 	unsigned op = EMU_OP_MOV + (unsigned)pick(m, EMU_OP_MAXU - EMU_OP_MOV + 1);
-	unsigned shape = m->x->ir->shape[op], aux = op == EMU_OP_SETCOND ? (unsigned)pick(m, EMU_CONDS) : 0;
+	unsigned shape = m->x->ir->shape[op], aux = op == EMU_OP_SETCOND ? condition(m) : (unsigned)pick(m, 2);
 	uint16_t a = in(m), b = shape & EMU_HAS_B ? in(m) : EMU_NOTEMP, c = shape & EMU_HAS_C ? in(m) : EMU_NOTEMP;
 
 	emit(m, op, aux, out(m), a, b, c);
+}
+
+/* d = a cond b ? c : e, as the back end makes one conditional move of it */
+static void choose(struct maker *m)
+{
+	struct emu_ir *ir = m->x->ir;
+	uint16_t t = emu_ir_temp(ir), c = in(m), e = in(m);
+
+	emu_ir_emit(ir, EMU_OP_SETCOND, condition(m), t, in(m), in(m), EMU_NOTEMP, 0);
+	emit(m, EMU_OP_SELECT, 0, out(m), t, c, e);
 }
 
 /* A number of a width from a register: unboxed when it has 32 bits. */
@@ -220,7 +235,7 @@ static void inner(struct maker *m)
 	int64_t l = emu_ir_label(ir);
 	uint16_t a = in(m), b = in(m);
 
-	emu_ir_emit(ir, EMU_OP_BRCOND, (unsigned)pick(m, EMU_CONDS), EMU_NOTEMP, a, b, EMU_NOTEMP, l);
+	emu_ir_emit(ir, EMU_OP_BRCOND, condition(m), EMU_NOTEMP, a, b, EMU_NOTEMP, l);
 	integer(m);
 	emu_ir_emit(ir, EMU_OP_LABEL, 0, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP, l);
 	m->locals = m->flocals = 0;
@@ -261,8 +276,10 @@ static unsigned translate(struct emu_xlat *x, const uint8_t *code, unsigned avai
 	for (unsigned i = 0; i < n; i++) {
 		unsigned kind = (unsigned)pick(&m, 32);
 
-		if (kind < 18)
+		if (kind < 16)
 			integer(&m);
+		else if (kind < 18)
+			choose(&m);
 		else if (kind < 24)
 			floating(&m);
 		else if (kind < 26)
@@ -274,7 +291,7 @@ static unsigned translate(struct emu_xlat *x, const uint8_t *code, unsigned avai
 	}
 	switch (pick(&m, 10)) {
 	case 0: case 1: memory(&m); break;
-	case 2: emu_x_branch(x, (enum emu_cond)pick(&m, EMU_CONDS), in(&m), in(&m), x->pc + 8 + 4 * pick(&m, 6)); break;
+	case 2: emu_x_branch(x, condition(&m), in(&m), in(&m), x->pc + 8 + 4 * pick(&m, 6)); break;
 	case 3:
 		if (pick(&m, 4) == 0)
 			emu_x_jump(x, x->pc + 8 + 4 * pick(&m, 6));
