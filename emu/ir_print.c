@@ -85,7 +85,7 @@ const char *emu_op_operand_word(char letter)
 	} words[] = {
 		{ 'd', "d" }, { 'D', "fd" }, { 'a', "a" }, { 'b', "b" }, { 'c', "c" }, { 'A', "fa" }, { 'B', "fb" },
 		{ 'C', "fc" }, { 'i', "imm" }, { 'p', "address" }, { 'l', "label" }, { 'k', "condition" },
-		{ 'z', "size" }, { 'w', "width" }, { 'o', "operation.size" }, { 'v', "conversion" },
+		{ 'z', "size" }, { 'w', "width" }, { 'e', "arrangement" }, { 'o', "operation.size" }, { 'v', "conversion" },
 		{ 'r', "rounding" }, { 'h', "helper" }, { 'x', "exception" }, { 'j', "kind" }, { 's', "#exit" },
 	};
 
