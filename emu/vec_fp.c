@@ -320,8 +320,10 @@ static uint64_t to_narrower(const struct emu_cpu *cpu, unsigned aux, uint64_t x)
 
 	if ((aux & 3) == EMU_V16)
 		return single_to_half(cpu, x);
-	if (is_nan(EMU_V64, x) && (cpu->fpcr & EMU_FPCR_DN))
-		return emu_arm_nan(cpu, EMU_V64, x, x) >> 29;
+	if (is_nan(EMU_V64, x) && (cpu->fpcr & EMU_FPCR_DN)) {
+		emu_arm_nan(cpu, EMU_V64, x, x);
+		return default_nan(EMU_V32);
+	}
 	if (!(aux & EMU_VR) || is_nan(EMU_V64, x))
 		return emu_fp_arith(EMU_OP_FTOF, x, 0, EMU_W32);
 	/* to odd: towards zero, and what is lost makes the last bit one */
