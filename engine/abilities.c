@@ -20,6 +20,16 @@ static int can_engine(const char *engine, struct rs_err *err)
 	return vmm_available(engine, err);
 }
 
+static int probe_says(struct rs_err *err, const char *name, const struct eng_doctor_row *r)
+{
+	if (!err)
+		return -ENOSYS;
+	*err = (struct rs_err){ .code = -ENOSYS };
+	for (int l = 0; l < RS_LANGS; l++)
+		snprintf(err->text[l], sizeof(err->text[l]), "%s", r ? r->detail.in[l] : "-");
+	return rs_err_wrap(err, N_("the probe guest %s says"), name);
+}
+
 /* Do the probe guests of all these rows (names with blanks between) do what hardware does? */
 static int can_probe(const char *rows, struct rs_err *err)
 {
@@ -33,7 +43,7 @@ static int can_probe(const char *rows, struct rs_err *err)
 		const struct eng_doctor_row *r = eng_doctor_find(&d, name);
 
 		if (!r || r->state < VMM_EMULATED)
-			rc = rs_err_set(err, -ENOSYS, "the probe guest %s says: %s", name, r ? r->detail : "-");
+			rc = probe_says(err, name, r);
 		p += n + (p[n] == ' ');
 	}
 	eng_doctor_release(&d);

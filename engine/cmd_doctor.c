@@ -91,7 +91,7 @@ static void print_text(struct eng_cli *c, const struct eng_doctor *d)
 			pad(c->out, state_word(r, c->lang), 9);
 			fputs(eng_cli_sgr(c, "0"), c->out);
 			pad(c->out, r->name, 22);
-			fprintf(c->out, " %s\n", rs_tr(c->lang, r->detail));
+			fprintf(c->out, " %s\n", r->detail.in[c->lang]);
 			if (r->advice[0])
 				eng_fill(&out, rs_tr(c->lang, r->advice), NULL, 11, 80);
 			fputs(out.p, c->out);
@@ -122,7 +122,7 @@ static void print_json(struct eng_cli *c, const struct eng_doctor *d)
 		json_object_object_add(o, "part", json_object_new_string(names[r->part]));
 		json_object_object_add(o, "name", eng_json_str(r->name));
 		json_object_object_add(o, "state", eng_json_str(eng_doctor_state_name(r->state)));
-		json_object_object_add(o, "detail", eng_json_str(r->detail));
+		json_object_object_add(o, "detail", eng_json_str(r->detail.in[c->lang]));
 		json_object_object_add(o, "advice",
 				       r->advice[0] ? eng_json_str(rs_tr(c->lang, r->advice)) : NULL);
 		json_object_array_add(rows, o);

@@ -55,7 +55,7 @@ const struct eng_doctor_row *eng_doctor_find(const struct eng_doctor *d, const c
 struct wire {
 	char name[40];
 	uint32_t state;
-	char detail[200];
+	struct rs_text detail;
 	char advice[400];
 };
 
@@ -86,10 +86,9 @@ _Noreturn static void child(int fd, pid_t parent, unsigned (*probe)(struct vmm_a
 	setpgid(0, 0);
 	n = probe(v, VMM_ABILITIES_MAX);
 	for (unsigned i = 0; i < n; i++) {
-		struct wire w = { .state = v[i].state };
+		struct wire w = { .state = v[i].state, .detail = v[i].detail };
 
 		snprintf(w.name, sizeof(w.name), "%s", v[i].name);
-		snprintf(w.detail, sizeof(w.detail), "%s", v[i].detail);
 		snprintf(w.advice, sizeof(w.advice), "%s", v[i].advice ? v[i].advice : "");
 		write_all(fd, &w, sizeof(w));
 	}
@@ -129,6 +128,7 @@ static bool read_all(int fd, struct rs_str *out, int limit_ms)
 	}
 }
 
+/* `detail` is a translation key. */
 static void probe_failed(struct eng_doctor *d, const char *detail)
 {
 	struct eng_doctor_row *r = new_row(d);
@@ -136,7 +136,7 @@ static void probe_failed(struct eng_doctor *d, const char *detail)
 	r->part = ENG_DOCTOR_CPU;
 	r->state = VMM_BROKEN;
 	snprintf(r->name, sizeof(r->name), "probe");
-	snprintf(r->detail, sizeof(r->detail), "%s", detail);
+	rs_text_key(&r->detail, detail);
 	snprintf(r->advice, sizeof(r->advice), "%s",
 		 N_("The probe guests did not finish. \"ringside doctor --refresh\" tries again; if it "
 		    "stays so, KVM on this machine is not to be trusted."));
@@ -181,15 +181,17 @@ void eng_doctor_probe_child(struct eng_doctor *d, unsigned (*probe)(struct vmm_a
 		r->part = ENG_DOCTOR_CPU;
 		r->state = w.state <= VMM_REAL ? (enum vmm_ability_state)w.state : VMM_BROKEN;
 		snprintf(r->name, sizeof(r->name), "%.*s", (int)sizeof(w.name) - 1, w.name);
-		snprintf(r->detail, sizeof(r->detail), "%.*s", (int)sizeof(w.detail) - 1, w.detail);
+		r->detail = w.detail;
+		for (int l = 0; l < RS_LANGS; l++)
+			r->detail.in[l][sizeof(r->detail.in[l]) - 1] = '\0';
 		snprintf(r->advice, sizeof(r->advice), "%.*s", (int)sizeof(w.advice) - 1, w.advice);
 	}
 	if (!whole)
-		probe_failed(d, "the time limit ran out");
+		probe_failed(d, N_("the time limit ran out"));
 	else if (WIFSIGNALED(status))
 		probe_failed(d, strsignal(WTERMSIG(status)));
 	else if (WEXITSTATUS(status))
-		probe_failed(d, "the probe process failed");
+		probe_failed(d, N_("the probe process failed"));
 }
 
 /* ---- the cache ---- */
@@ -202,7 +204,7 @@ static char *cache_key(void)
 	bool there = stat("/dev/kvm", &st) == 0;
 
 	eng_boot_id(boot);
-	return rs_xasprintf("%s %s %s %o %u:%u %d", eng_version, boot, there ? "kvm" : "none",
+	return rs_xasprintf("2 %s %s %s %o %u:%u %d", eng_version, boot, there ? "kvm" : "none",
 			    there ? (unsigned)st.st_mode : 0, there ? (unsigned)st.st_uid : 0,
 			    there ? (unsigned)st.st_gid : 0, access("/dev/kvm", R_OK | W_OK) == 0);
 }
@@ -237,7 +239,7 @@ static bool cache_load(struct eng_doctor *d, const char *path, const char *key)
 	    json_object_object_get_ex(top, "rows", &rows) && json_object_is_type(rows, json_type_array))
 		ok = json_object_array_length(rows) <= 2 * VMM_ABILITIES_MAX;
 	for (size_t i = 0; ok && i < json_object_array_length(rows); i++) {
-		struct json_object *o = json_object_array_get_idx(rows, i);
+		struct json_object *o = json_object_array_get_idx(rows, i), *detail;
 		struct eng_doctor_row *r;
 
 		if (!json_object_is_type(o, json_type_object))
@@ -245,7 +247,12 @@ static bool cache_load(struct eng_doctor *d, const char *path, const char *key)
 		r = new_row(d);
 		r->part = ENG_DOCTOR_CPU;
 		snprintf(r->name, sizeof(r->name), "%s", member(o, "name"));
-		snprintf(r->detail, sizeof(r->detail), "%s", member(o, "detail"));
+		for (int l = 0; l < RS_LANGS; l++)
+			snprintf(r->detail.in[l], sizeof(r->detail.in[l]), "%s",
+				 json_object_object_get_ex(o, "detail", &detail) &&
+						 json_object_is_type(detail, json_type_object)
+					 ? member(detail, rs_lang_name(l))
+					 : "");
 		snprintf(r->advice, sizeof(r->advice), "%s", member(o, "advice"));
 		for (unsigned s = 0; s < 4; s++)
 			if (strcmp(member(o, "state"), state_names[s]) == 0)
@@ -263,11 +270,13 @@ static void cache_save(const struct eng_doctor *d, const char *path, const char 
 
 	json_object_object_add(top, "key", eng_json_str(key));
 	for (unsigned i = 0; i < d->n; i++) {
-		struct json_object *o = json_object_new_object();
+		struct json_object *o = json_object_new_object(), *detail = json_object_new_object();
 
 		json_object_object_add(o, "name", eng_json_str(d->v[i].name));
 		json_object_object_add(o, "state", eng_json_str(eng_doctor_state_name(d->v[i].state)));
-		json_object_object_add(o, "detail", eng_json_str(d->v[i].detail));
+		for (int l = 0; l < RS_LANGS; l++)
+			json_object_object_add(detail, rs_lang_name(l), eng_json_str(d->v[i].detail.in[l]));
+		json_object_object_add(o, "detail", detail);
 		json_object_object_add(o, "advice", eng_json_str(d->v[i].advice));
 		json_object_array_add(rows, o);
 	}

@@ -12,7 +12,7 @@ struct eng_doctor_row {
 	enum eng_doctor_part part;
 	char name[40];               /* "kvm.long64", "cc", "terminal" */
 	enum vmm_ability_state state;
-	char detail[200];            /* what was seen; English */
+	struct rs_text detail;       /* what was seen */
 	char advice[400];            /* what to do; a translation key; "" when there is nothing to do */
 };
 

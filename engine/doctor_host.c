@@ -17,8 +17,9 @@
 #include "engine/copy.h"
 #include "engine/doctor.h"
 
-static void row(struct eng_doctor *d, enum eng_doctor_part part, const char *name,
-		enum vmm_ability_state state, const char *detail, const char *advice)
+/* `detail` is a fact for every language, or a translation key; NULL: the caller sets it. */
+static struct eng_doctor_row *row(struct eng_doctor *d, enum eng_doctor_part part, const char *name,
+				  enum vmm_ability_state state, const char *detail, const char *advice)
 {
 	struct eng_doctor_row *r;
 
@@ -28,9 +29,17 @@ static void row(struct eng_doctor *d, enum eng_doctor_part part, const char *nam
 	r->part = part;
 	r->state = state;
 	snprintf(r->name, sizeof(r->name), "%s", name);
-	snprintf(r->detail, sizeof(r->detail), "%s", detail);
+	if (detail)
+		rs_text_key(&r->detail, detail);
 	if (state != VMM_REAL && advice)
 		snprintf(r->advice, sizeof(r->advice), "%s", advice);
+	return r;
+}
+
+static void quote_error(struct eng_doctor_row *r, const struct rs_err *err)
+{
+	for (int l = 0; l < RS_LANGS; l++)
+		snprintf(r->detail.in[l], sizeof(r->detail.in[l]), "%.190s", err->text[l]);
 }
 
 /* Runs argv[0] from PATH and keeps the first line it says. Returns its exit status, 127 when it
@@ -110,7 +119,7 @@ static void toolchain(struct eng_doctor *d)
 	int rc;
 
 	if (eng_copy_new(&copy, &err) < 0) {
-		row(d, ENG_DOCTOR_TOOLS, "cc", VMM_BROKEN, err.text[0], NULL);
+		quote_error(row(d, ENG_DOCTOR_TOOLS, "cc", VMM_BROKEN, NULL, NULL), &err);
 		return;
 	}
 	s = rs_xasprintf("%s/probe.S", copy.path);
@@ -142,8 +151,8 @@ static void terminal(struct eng_doctor *d)
 {
 	const char *term = getenv("TERM"), *color = getenv("COLORTERM"), *no = getenv("NO_COLOR");
 	const char *codeset = nl_langinfo(CODESET);
+	struct eng_doctor_row *r;
 	struct winsize ws = { 0 };
-	char line[160];
 
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
 		row(d, ENG_DOCTOR_PLACE, "terminal", VMM_MISSING,
@@ -154,14 +163,15 @@ static void terminal(struct eng_doctor *d)
 		    N_("Set TERM to what your terminal is, for example xterm-256color."));
 	} else {
 		ioctl(STDOUT_FILENO, TIOCGWINSZ, &ws);
-		snprintf(line, sizeof(line), "TERM=%s, %ux%u, %s", term, ws.ws_col, ws.ws_row,
-			 no && *no		    ? "colours off (NO_COLOR)" :
-			 color && *color	    ? "24-bit colours" :
-			 strstr(term, "256color") ? "256 colours" :
-						    "basic colours");
-		row(d, ENG_DOCTOR_PLACE, "terminal",
-		    ws.ws_col && (ws.ws_col < 80 || ws.ws_row < 24) ? VMM_BROKEN : VMM_REAL, line,
-		    N_("Make the window 80 columns and 24 lines or larger."));
+		r = row(d, ENG_DOCTOR_PLACE, "terminal",
+			ws.ws_col && (ws.ws_col < 80 || ws.ws_row < 24) ? VMM_BROKEN : VMM_REAL, NULL,
+			N_("Make the window 80 columns and 24 lines or larger."));
+		rs_text_set(&r->detail,
+			    no && *no		     ? N_("TERM=%s, %ux%u, colours off (NO_COLOR)") :
+			    color && *color	     ? N_("TERM=%s, %ux%u, 24-bit colours") :
+			    strstr(term, "256color") ? N_("TERM=%s, %ux%u, 256 colours") :
+						       N_("TERM=%s, %ux%u, basic colours"),
+			    term, ws.ws_col, ws.ws_row);
 	}
 	row(d, ENG_DOCTOR_PLACE, "locale", strcmp(codeset, "UTF-8") == 0 ? VMM_REAL : VMM_MISSING, codeset,
 	    N_("Set a UTF-8 locale, for example LANG=C.UTF-8, for line drawing and Chinese; without it "
@@ -180,23 +190,25 @@ static void folders(struct eng_doctor *d)
 	rs_auto_free char *labs = eng_labs_dir(&err);
 	rs_auto_free char *state = NULL;
 	struct eng_catalog cat = { 0 };
+	struct eng_doctor_row *r;
 	unsigned bad = 0;
-	char line[200];
 
 	if (!labs || eng_catalog_load(&cat, labs, count_bad, &bad, &err) < 0) {
-		row(d, ENG_DOCTOR_PLACE, "lessons", VMM_MISSING, err.text[0],
-		    N_("Set RINGSIDE_LABS to the folder with the lessons."));
+		quote_error(row(d, ENG_DOCTOR_PLACE, "lessons", VMM_MISSING, NULL,
+				N_("Set RINGSIDE_LABS to the folder with the lessons.")),
+			    &err);
 	} else {
-		snprintf(line, sizeof(line), "%u lessons in %.120s%s", cat.n, labs,
-			 bad ? ", some are invalid" : "");
-		row(d, ENG_DOCTOR_PLACE, "lessons", bad || !cat.n ? VMM_BROKEN : VMM_REAL, line,
-		    N_("\"ringside lint\" on that folder says what is wrong."));
+		r = row(d, ENG_DOCTOR_PLACE, "lessons", bad || !cat.n ? VMM_BROKEN : VMM_REAL, NULL,
+			N_("\"ringside lint\" on that folder says what is wrong."));
+		rs_text_set(&r->detail, bad ? N_("%u lessons in %s, some are invalid") : N_("%u lessons in %s"),
+			    cat.n, labs);
 	}
 	eng_catalog_release(&cat);
 	state = rs_dir_path(RS_DIR_STATE, "", &err);
-	row(d, ENG_DOCTOR_PLACE, "progress", state && access(state, W_OK) == 0 ? VMM_REAL : VMM_BROKEN,
-	    state ? state : err.text[0],
-	    N_("Progress cannot be saved there; make the folder writable or set XDG_STATE_HOME."));
+	r = row(d, ENG_DOCTOR_PLACE, "progress", state && access(state, W_OK) == 0 ? VMM_REAL : VMM_BROKEN,
+		state, N_("Progress cannot be saved there; make the folder writable or set XDG_STATE_HOME."));
+	if (!state)
+		quote_error(r, &err);
 }
 
 void eng_doctor_host(struct eng_doctor *d)

@@ -9,7 +9,7 @@
 static unsigned good(struct vmm_ability *out, unsigned max)
 {
 	assert_true(max >= 1);
-	out[0] = (struct vmm_ability){ "kvm.vm", VMM_REAL, "made one", NULL };
+	out[0] = (struct vmm_ability){ "kvm.vm", VMM_REAL, { { "made one" } }, NULL };
 	return 1;
 }
 
@@ -51,7 +51,7 @@ static void test_child(void **state)
 
 	eng_doctor_probe_child(&d, crashing, 5000);
 	assert_non_null(eng_doctor_find(&d, "probe"));
-	assert_says(eng_doctor_find(&d, "probe")->detail, "egmentation");
+	assert_says(eng_doctor_find(&d, "probe")->detail.in[0], "egmentation");
 	eng_doctor_release(&d);
 
 	{
@@ -61,7 +61,7 @@ static void test_child(void **state)
 		eng_doctor_probe_child(&d, hanging, 300);
 		clock_gettime(CLOCK_MONOTONIC, &b);
 		assert_true(b.tv_sec - a.tv_sec < 5);
-		assert_says(eng_doctor_find(&d, "probe")->detail, "time limit");
+		assert_says(eng_doctor_find(&d, "probe")->detail.in[0], "time limit");
 		eng_doctor_release(&d);
 		/* gone, or waiting to be reaped by whoever inherited it */
 		assert_true(*grandchild > 0);

@@ -44,8 +44,8 @@ int vmm_available(const char *engine, struct rs_err *err)
 unsigned vmm_probe(struct vmm_ability *out, unsigned max)
 {
 	assert_true(max >= 2);
-	out[0] = (struct vmm_ability){ "kvm.device", VMM_REAL, "opened", NULL };
-	out[1] = (struct vmm_ability){ "kvm.ring3.syscall", VMM_BROKEN, "CPL stays 3", "Use int 0x80." };
+	out[0] = (struct vmm_ability){ "kvm.device", VMM_REAL, { { "opened" } }, NULL };
+	out[1] = (struct vmm_ability){ "kvm.ring3.syscall", VMM_BROKEN, { { "CPL stays 3" } }, "Use int 0x80." };
 	return 2;
 }
 

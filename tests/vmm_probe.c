@@ -23,7 +23,8 @@ static const struct vmm_ability *find(const struct vmm_ability *a, unsigned n, c
 static void check_rows(const struct vmm_ability *a, unsigned n)
 {
 	for (unsigned i = 0; i < n; i++) {
-		assert_true(a[i].detail[0] && strlen(a[i].detail) < sizeof(a[i].detail));
+		for (int l = 0; l < RS_LANGS; l++)
+			assert_true(a[i].detail.in[l][0] && strlen(a[i].detail.in[l]) < sizeof(a[i].detail.in[l]));
 		assert_true((a[i].state == VMM_REAL) == (a[i].advice == NULL));
 		for (unsigned k = 0; k < i; k++)
 			assert_string_not_equal(a[i].name, a[k].name);
@@ -42,12 +43,12 @@ static void test_all(void **state)
 	check_rows(a, n);
 	if (find(a, n, "kvm.vm")->state != VMM_REAL) {
 		assert_int_equal(vmm_available("kvm", NULL) == 0, 0);
-		print_message("no KVM here: %s\n", find(a, n, "kvm.device")->detail);
+		print_message("no KVM here: %s\n", find(a, n, "kvm.device")->detail.in[0]);
 		skip();
 	}
 	assert_int_equal(vmm_available("kvm", NULL), 0);
 	for (unsigned i = 0; i < n; i++)
-		print_message("  %-22s %d %s\n", a[i].name, a[i].state, a[i].detail);
+		print_message("  %-22s %d %s\n", a[i].name, a[i].state, a[i].detail.in[0]);
 	for (unsigned i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
 		assert_true(find(a, n, needed[i])->state >= VMM_EMULATED);
 	assert_true(vmm_now_ns() - start < 120 * 1000000000ull);
@@ -60,7 +61,7 @@ static void test_few_rows(void **state)
 	(void)state;
 	memset(a, 0xff, sizeof(a));
 	assert_int_equal(vmm_probe(a, 1), 1);
-	assert_int_equal((unsigned char)a[1].detail[0], 0xff);
+	assert_int_equal((unsigned char)a[1].detail.in[0][0], 0xff);
 }
 
 static void test_fits(void **state)

@@ -46,7 +46,7 @@ static void insn_at_rip(const struct vmm_probe_run *r, char *buf, size_t size)
 }
 
 /* How the run ended, when that is not what was wanted. */
-static void describe_end(const struct vmm_probe_run *r, char *out, size_t size)
+static void describe_end(const struct vmm_probe_run *r, struct rs_text *out)
 {
 	unsigned long long rip = r->state.rip;
 	char insn[RS_TEXT_SIZE] = "";
@@ -58,98 +58,101 @@ static void describe_end(const struct vmm_probe_run *r, char *out, size_t size)
 		if (r->code >= PROBE_VECTOR && r->code < PROBE_VECTOR + 256) {
 			const char *name = rs_vector_mnemonic(r->code - PROBE_VECTOR);
 
-			snprintf(out, size, "vector %u (%s) arrived from ring %u", r->code - PROBE_VECTOR,
+			rs_text_set(out, N_("vector %u (%s) arrived from ring %u"), r->code - PROBE_VECTOR,
 				 name ? name : "interrupt", interrupted_cs(r) & 3);
 		} else {
-			snprintf(out, size, "the guest computed a wrong result (code %u)", r->code);
+			rs_text_set(out, N_("the guest computed a wrong result (code %u)"), r->code);
 		}
 		break;
 	case PROBE_END_HALT:
-		snprintf(out, size, "the guest went past its end");
+		rs_text_set(out, N_("the guest went past its end"));
 		break;
 	case PROBE_END_SHUTDOWN:
-		snprintf(out, size, "triple fault");
+		rs_text_set(out, N_("triple fault"));
 		break;
 	case PROBE_END_INTERNAL:
-		snprintf(out, size, "KVM gave up at 0x%llx: \"%s\" (internal error %u)", rip, insn,
+		rs_text_set(out, N_("KVM gave up at 0x%llx: \"%s\" (internal error %u)"), rip, insn,
 			 r->exit.internal.suberror);
 		break;
 	case PROBE_END_FAIL_ENTRY:
-		snprintf(out, size, "the CPU refused to enter the guest (hardware reason 0x%llx)",
+		rs_text_set(out, N_("the CPU refused to enter the guest (hardware reason 0x%llx)"),
 			 (unsigned long long)r->exit.fail.hardware_reason);
 		break;
 	case PROBE_END_TIME:
-		snprintf(out, size, "it did not end within a second; it was at 0x%llx: \"%s\"", rip, insn);
+		rs_text_set(out, N_("it did not end within a second; it was at 0x%llx: \"%s\""), rip, insn);
 		break;
 	case PROBE_END_STUCK:
-		snprintf(out, size, "it did not end within a second, and KVM_RUN cannot be interrupted");
+		rs_text_set(out, N_("it did not end within a second, and KVM_RUN cannot be interrupted"));
 		break;
 	case PROBE_END_ENGINE:
-		snprintf(out, size, "%.150s", r->err.text[RS_LANG_EN]);
+		for (int l = 0; l < RS_LANGS; l++)
+			snprintf(out->in[l], sizeof(out->in[l]), "%.190s", r->err.text[l]);
 		break;
 	default:
-		snprintf(out, size, "KVM_RUN came back for the unexpected reason %u", r->exit.reason);
+		rs_text_set(out, N_("KVM_RUN came back for the unexpected reason %u"), r->exit.reason);
 	}
 }
 
-/* Did what was to be watched happen too? An empty string, or what is missing. */
+/* Did what was to be watched happen too? An empty string, or what is missing (a translation key). */
 static const char *unseen(const struct vmm_probe_run *r)
 {
 	const struct probe_guest *g = r->g;
 
 	if (g->mark_wanted && mark_of(r) != g->mark_wanted)
-		return "ring 3 was not reached";
+		return N_("ring 3 was not reached");
 	if (g->from_ring3 && (interrupted_cs(r) & 3) != 3)
-		return "the code that was interrupted was not in ring 3";
+		return N_("the code that was interrupted was not in ring 3");
 	if (g->code_wanted == PROBE_SYSCALL && vmm_cpl(&r->state) != 0)
-		return "syscall jumped to the kernel, but the CPU stayed in ring 3";
+		return N_("syscall jumped to the kernel, but the CPU stayed in ring 3");
 	if (g->code_wanted == PROBE_VECTOR + 14 && r->state.cr2 != 0x1000)
-		return "CR2 does not hold the address of the page fault";
+		return N_("CR2 does not hold the address of the page fault");
 	if (g->step && r->steps[g->steps_cpl] < 3)
-		return g->steps_cpl ? "no single-step exits came from ring 3"
-				    : "no single-step exits came from ring 0";
+		return g->steps_cpl ? N_("no single-step exits came from ring 3")
+				    : N_("no single-step exits came from ring 0");
 	if (g->breakpoint && r->breakpoints != 1)
-		return "the breakpoint was not reported";
+		return N_("the breakpoint was not reported");
 	if (g->mmio && r->mmio != 1)
-		return "the write did not reach the monitor";
+		return N_("the write did not reach the monitor");
 	if (g->dirty_log && !(r->dirty >> (PROBE_MARK >> 12) & 1))
-		return "the page that the guest wrote is not in the log";
+		return N_("the page that the guest wrote is not in the log");
 	return "";
 }
 
-static void set(struct vmm_ability *a, const char *name, enum vmm_ability_state state,
-		const char *advice, const char *detail)
+/* The row; its detail comes from rs_text_set. */
+static void set(struct vmm_ability *a, const char *name, enum vmm_ability_state state, const char *advice)
 {
 	a->name = name;
 	a->state = state;
 	a->advice = state == VMM_REAL ? NULL : advice;
-	snprintf(a->detail, sizeof(a->detail), "%s", detail);
 }
 
 static void judge(const struct vmm_probe_run *r, bool slow, struct vmm_ability *a)
 {
 	const struct probe_guest *g = r->g;
-	char text[sizeof(a->detail)] = "";
 
 	if (r->end == PROBE_END_CODE && r->code == g->code_wanted) {
 		const char *lack = unseen(r);
 
-		if (*lack)
-			set(a, g->name, VMM_BROKEN, g->advice, lack);
-		else if (slow && g->group == PROBE_RING0)
-			set(a, g->name, VMM_EMULATED, N_("It works, slowly; nothing needs to be done."),
-			    "works, in KVM's instruction emulator");
-		else
-			set(a, g->name, VMM_REAL, NULL, "works");
+		if (*lack) {
+			set(a, g->name, VMM_BROKEN, g->advice);
+			rs_text_key(&a->detail, lack);
+		} else if (slow && g->group == PROBE_RING0) {
+			set(a, g->name, VMM_EMULATED, N_("It works, slowly; nothing needs to be done."));
+			rs_text_set(&a->detail, N_("works, in KVM's instruction emulator"));
+		} else {
+			set(a, g->name, VMM_REAL, NULL);
+			rs_text_set(&a->detail, N_("works"));
+		}
 		return;
 	}
 	if (r->end == PROBE_END_CODE && r->code == PROBE_NO_CPUID) {
-		set(a, g->name, VMM_MISSING, g->advice, "the guest's CPU does not have it (CPUID)");
+		set(a, g->name, VMM_MISSING, g->advice);
+		rs_text_set(&a->detail, N_("the guest's CPU does not have it (CPUID)"));
 		return;
 	}
-	describe_end(r, text, sizeof(text));
 	set(a, g->name, r->end == PROBE_END_ENGINE && r->err.code == -ENOSYS ? VMM_MISSING : VMM_BROKEN,
-	    g->advice, text);
+	    g->advice);
+	describe_end(r, &a->detail);
 }
 
 /* ---- the rows that are no guests ---- */
@@ -180,7 +183,6 @@ static bool probe_speed(struct vmm_ability *a)
 	for (int i = 0; i < 3 && slow; i++) {
 		struct vmm_probe_run *r = vmm_probe_run_guest(&vmm_probe_speed);
 		double turn = (double)r->ns / VMM_PROBE_LOOPS;
-		char text[sizeof(a->detail)];
 
 		if (r->end != PROBE_END_CODE || r->code != PROBE_OK) {
 			judge(r, false, a);
@@ -189,12 +191,11 @@ static bool probe_speed(struct vmm_ability *a)
 			break;
 		}
 		slow = turn > SLOW_RATIO * native;
-		snprintf(text, sizeof(text),
-			 "a loop of two instructions: %.1f ns a turn, %.1f ns outside the guest", turn,
-			 native);
 		set(a, vmm_probe_speed.name, slow ? VMM_EMULATED : VMM_REAL,
-		    N_("Ring 0 runs in an instruction emulator: expect long runs, and take the software CPU for large guests."),
-		    text);
+		    N_("Ring 0 runs in an instruction emulator: expect long runs, and take the software CPU for large guests."));
+		rs_text_set(&a->detail,
+			    N_("a loop of two instructions: %.1f ns a turn, %.1f ns outside the guest"), turn,
+			    native);
 		vmm_probe_run_free(r);
 	}
 	return slow;
@@ -204,32 +205,34 @@ static bool probe_speed(struct vmm_ability *a)
 
 static unsigned probe_device(struct vmm_ability *out, struct vmm_kvm_facts *f)
 {
-	char text[sizeof(out->detail)];
-
 	if (f->open_errno) {
 		bool denied = f->open_errno == EACCES || f->open_errno == EPERM;
 
-		snprintf(text, sizeof(text), "/dev/kvm: %s", strerror(f->open_errno));
 		set(&out[0], "kvm.device", VMM_MISSING,
-		    denied ? N_("Join the group kvm: sudo usermod -aG kvm $USER, then log in again.") : TURN_ON,
-		    text);
-		set(&out[1], "kvm.vm", VMM_MISSING, TURN_ON, "there is no /dev/kvm to ask");
+		    denied ? N_("Join the group kvm: sudo usermod -aG kvm $USER, then log in again.") : TURN_ON);
+		rs_text_set(&out[0].detail, "/dev/kvm: %s", strerror(f->open_errno));
+		set(&out[1], "kvm.vm", VMM_MISSING, TURN_ON);
+		rs_text_set(&out[1].detail, N_("there is no /dev/kvm to ask"));
 		return 2;
 	}
-	set(&out[0], "kvm.device", VMM_REAL, NULL, "/dev/kvm opens");
-	snprintf(text, sizeof(text), "version %d of the interface", f->api);
+	set(&out[0], "kvm.device", VMM_REAL, NULL);
+	rs_text_set(&out[0].detail, N_("/dev/kvm opens"));
 	set(&out[1], "kvm.api", f->api == KVM_API_VERSION ? VMM_REAL : VMM_BROKEN,
-	    N_("This kernel's KVM speaks another interface: update the kernel."), text);
+	    N_("This kernel's KVM speaks another interface: update the kernel."));
+	rs_text_set(&out[1].detail, N_("version %d of the interface"), f->api);
+	set(&out[2], "kvm.vm", f->create_errno ? VMM_BROKEN : VMM_REAL, TURN_ON);
 	if (f->create_errno)
-		snprintf(text, sizeof(text), "KVM_CREATE_VM: %s", strerror(f->create_errno));
-	set(&out[2], "kvm.vm", f->create_errno ? VMM_BROKEN : VMM_REAL, TURN_ON,
-	    f->create_errno ? text : "a virtual machine can be made");
+		rs_text_set(&out[2].detail, "KVM_CREATE_VM: %s", strerror(f->create_errno));
+	else
+		rs_text_set(&out[2].detail, N_("a virtual machine can be made"));
 	set(&out[3], "kvm.sync-regs", f->sync_regs ? VMM_REAL : VMM_MISSING,
-	    N_("Registers are read by system call instead: slower, nothing else."),
-	    f->sync_regs ? "registers travel in the shared page" : "the kernel does not offer it");
+	    N_("Registers are read by system call instead: slower, nothing else."));
+	rs_text_set(&out[3].detail, f->sync_regs ? N_("registers travel in the shared page")
+						 : N_("the kernel does not offer it"));
 	set(&out[4], "kvm.immediate-exit", f->immediate_exit ? VMM_REAL : VMM_MISSING,
-	    N_("The monitor interrupts the guest by signal instead."),
-	    f->immediate_exit ? "KVM_RUN can be interrupted without a race" : "the kernel does not offer it");
+	    N_("The monitor interrupts the guest by signal instead."));
+	rs_text_set(&out[4].detail, f->immediate_exit ? N_("KVM_RUN can be interrupted without a race")
+						      : N_("the kernel does not offer it"));
 	return 5;
 }
 

@@ -139,7 +139,7 @@ enum vmm_ability_state { VMM_MISSING, VMM_BROKEN, VMM_EMULATED, VMM_REAL };
 struct vmm_ability {
 	const char *name;     /* "kvm.long64", "kvm.ring3.syscall", ...; static */
 	enum vmm_ability_state state;
-	char detail[160];     /* what the probe guest saw, English */
+	struct rs_text detail; /* what the probe guest saw */
 	const char *advice;   /* what to do about it; translation key; NULL when real */
 };
 #define VMM_ABILITIES_MAX 40

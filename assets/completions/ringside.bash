@@ -98,7 +98,7 @@ _ringside()
 	"doc exits") COMPREPLY=();;
 	"doc lesson") COMPREPLY=();;
 	"doc schema") COMPREPLY=();;
-	"doc insns") COMPREPLY=($(compgen -W "riscv64" -- "$cur"));;
+	"doc insns") COMPREPLY=($(compgen -W "riscv64 aarch64" -- "$cur"));;
 	"doc ir") COMPREPLY=();;
 	"help") COMPREPLY=($(compgen -W "lab list doctor start run watch grade record replay lint vm emu doc help" -- "$cur"));;
 	esac

@@ -28,15 +28,33 @@ static const char *format_in(enum rs_lang lang, const char *fmt)
 	return tr == fmt || rs_format_matches(fmt, tr) ? tr : fmt;
 }
 
-static void format_all(struct rs_err *err, const char *fmt, va_list ap)
+/* `text`: RS_LANGS buffers of `size` bytes, one after the other. */
+static void format_all(char *text, size_t size, const char *fmt, va_list ap)
 {
-	for (int l = 0; l < RS_LANGS; l++) {
+	for (int l = 0; l < RS_LANGS; l++, text += size) {
 		va_list copy;
 
 		va_copy(copy, ap);
-		vsnprintf(err->text[l], TEXT_SIZE, format_in(l, fmt), copy);
+		vsnprintf(text, size, format_in(l, fmt), copy);
 		va_end(copy);
-		trim(err->text[l], TEXT_SIZE);
+		trim(text, size);
+	}
+}
+
+void rs_text_set(struct rs_text *t, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	format_all(t->in[0], sizeof(t->in[0]), fmt, ap);
+	va_end(ap);
+}
+
+void rs_text_key(struct rs_text *t, const char *key)
+{
+	for (int l = 0; l < RS_LANGS; l++) {
+		snprintf(t->in[l], sizeof(t->in[l]), "%s", rs_tr(l, key));
+		trim(t->in[l], sizeof(t->in[l]));
 	}
 }
 
@@ -50,7 +68,7 @@ int rs_err_set(struct rs_err *err, int code, const char *fmt, ...)
 	err->file[0] = '\0';
 	err->line = err->col = 0;
 	va_start(ap, fmt);
-	format_all(err, fmt, ap);
+	format_all(err->text[0], TEXT_SIZE, fmt, ap);
 	va_end(ap);
 	return code;
 }
@@ -67,7 +85,7 @@ int rs_err_at(struct rs_err *err, int code, const char *file, int line, int col,
 	err->line = line;
 	err->col = col;
 	va_start(ap, fmt);
-	format_all(err, fmt, ap);
+	format_all(err->text[0], TEXT_SIZE, fmt, ap);
 	va_end(ap);
 	return code;
 }
@@ -94,7 +112,7 @@ int rs_err_errno(struct rs_err *err, int errno_value, const char *fmt, ...)
 	err->file[0] = '\0';
 	err->line = err->col = 0;
 	va_start(ap, fmt);
-	format_all(err, fmt, ap);
+	format_all(err->text[0], TEXT_SIZE, fmt, ap);
 	va_end(ap);
 	c = newlocale(LC_ALL_MASK, "C", (locale_t)0);
 	why = c ? strerror_l(errno_value, c) : "";
@@ -113,7 +131,7 @@ int rs_err_wrap(struct rs_err *err, const char *fmt, ...)
 	if (!err)
 		return 0;
 	va_start(ap, fmt);
-	format_all(&outer, fmt, ap);
+	format_all(outer.text[0], TEXT_SIZE, fmt, ap);
 	va_end(ap);
 	for (int l = 0; l < RS_LANGS; l++) {
 		append(outer.text[l], rs_tr(l, ": "), err->text[l]);

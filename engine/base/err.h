@@ -36,6 +36,15 @@ int rs_err_errno(struct rs_err *err, int errno_value, const char *fmt, ...)
 /* Puts "context: " in front of an error that is set. Returns err->code. */
 int rs_err_wrap(struct rs_err *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* One sentence in every language, no final newline: what is said of something that is no error. */
+struct rs_text {
+	char in[RS_LANGS][200];
+};
+/* `fmt` as for rs_err_set. What does not fit is cut at a whole character. */
+void rs_text_set(struct rs_text *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* `key` without arguments: a translation key, or a fact that is the same in every language. */
+void rs_text_key(struct rs_text *t, const char *key);
+
 /* "file:line:col: sentence" into buf (always terminated). Returns buf. */
 const char *rs_err_format(const struct rs_err *err, enum rs_lang lang, char *buf, unsigned size);
 
