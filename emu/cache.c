@@ -155,7 +155,9 @@ static void make(struct emu_world *w, struct emu_block *b, uint64_t pc, unsigned
 	for (unsigned i = 0; i < w->ir->ops; i++)
 		if (w->ir->op[i].op == EMU_OP_INSN)
 			b->last = (uint64_t)w->ir->op[i].imm;
+	b->ops = emu_ir_work(w->ir);
 	emu_passes(w, w->ir);
+	b->ops_left = emu_ir_work(w->ir);
 }
 
 static struct emu_block *translate(struct emu_world *w, struct emu_cpu *cpu, uint64_t pc)
@@ -215,6 +217,8 @@ struct emu_block *emu_block_get(struct emu_world *w, struct emu_cpu *cpu, uint64
 	if (b && w->em) {
 		rs_count(w->em, RS_CTR_EMU_BLOCKS, 1);
 		rs_count(w->em, RS_CTR_EMU_TRANSLATED, b->insns);
+		rs_count(w->em, RS_CTR_EMU_OPS, b->ops);
+		rs_count(w->em, RS_CTR_EMU_OPS_LEFT, b->ops_left);
 		rs_count(w->em, RS_CTR_EMU_TRANSLATOR_NS, start);
 		rs_emit(w->em, RS_EV_EMU_BLOCK, RS_SRC_EMU, cpu->id, pc, b->insns, b->code_size, b->last, NULL);
 	}

@@ -155,6 +155,15 @@ static const char *check_op(const struct emu_ir *ir, bool *live, bool *seen, con
 	return bad;
 }
 
+uint16_t emu_ir_work(const struct emu_ir *ir)
+{
+	uint16_t n = 0;
+
+	for (unsigned i = 0; i < ir->ops; i++)
+		n += ir->op[i].op != EMU_OP_INSN && ir->op[i].op != EMU_OP_LABEL;
+	return n;
+}
+
 const char *emu_ir_check(const struct emu_ir *ir)
 {
 	bool live[EMU_TEMPS_MAX] = { false }, seen[256] = { false };

@@ -146,6 +146,8 @@ void emu_op_print(const struct emu_ir *ir, const struct emu_op *op, const struct
 		  char *buf, size_t size);
 /* An operand letter of ops.def as a word for the reference page; "?" when it has none. */
 const char *emu_op_operand_word(char letter);
+/* Operations that do something: all but the marks `insn` and `label`. */
+uint16_t emu_ir_work(const struct emu_ir *ir);
 /* Does the block keep the rules above? NULL, or a sentence about the first breach. */
 const char *emu_ir_check(const struct emu_ir *ir);
 

@@ -117,6 +117,12 @@ static void system_call(struct emu_thread *t)
 	t->number = cpu->r[g->sys_nr];
 	t->arg0 = a[0];
 	t->keep = false;
+	if (t->l->em && rs_wanted(t->l->em, RS_EV_EMU_SYSCALL)) {
+		const struct emu_syscall *c = emu_syscall_find(t->number);
+
+		rs_emit_slow(t->l->em, RS_EV_EMU_SYSCALL, RS_SRC_EMU, cpu->id, t->number, a[0], a[1], a[2],
+			     c ? c->name : NULL);
+	}
 	r = emu_syscall_do(t, t->number, a);
 	if (!t->keep)
 		cpu->r[g->sys_ret] = (uint64_t)r;

@@ -49,6 +49,7 @@ struct emu_block {
 	uint32_t code, code_size;     /* offset and length in code memory; interpreter: 0 */
 	uint32_t jump, jump_end;      /* offsets: the look into the indirect-branch cache, or 0 */
 	uint16_t insns, exits, pages, maps;
+	uint16_t ops, ops_left;       /* emu_ir_work before and after the passes */
 	struct emu_exit *exit;
 	struct emu_exit *incoming;    /* exits of other blocks that lead here */
 	struct { uint32_t host, guest; } *map; /* offset in the code from which an access may fault ->

@@ -17,7 +17,7 @@
 #define GUEST_H
 
 /* No inlining: the function keeps its name and its place, so that it can be seen and counted. */
-#define noinline __attribute__((noinline, noclone))
+#define noinline __attribute__((noinline, noclone, unused))
 
 /* The compiler does not know what is in x after this, so that it cannot compute it in advance. */
 #define unknown(x) __asm__ volatile("" : "+r"(x))
