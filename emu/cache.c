@@ -4,6 +4,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "emu/symbols.h"
 #include "emu/world.h"
 #include "emu/x86.h"
 
@@ -108,6 +109,7 @@ static void free_block(struct emu_block *b)
 	emu_interp_release(b);
 	free(b->exit);
 	free(b->map);
+	free(b->mark);
 	free(b);
 }
 
@@ -152,12 +154,28 @@ static void make(struct emu_world *w, struct emu_block *b, uint64_t pc, unsigned
 		protect_page(w, (uint64_t)b->page[i] * EMU_PAGE);
 	b->pc = pc;
 	b->insns = (uint16_t)w->ir->insns;
-	for (unsigned i = 0; i < w->ir->ops; i++)
-		if (w->ir->op[i].op == EMU_OP_INSN)
-			b->last = (uint64_t)w->ir->op[i].imm;
+	for (unsigned i = 0; i < w->ir->ops; i++) {
+		const struct emu_op *op = &w->ir->op[i];
+
+		if (op->op == EMU_OP_INSN)
+			b->last = (uint64_t)op->imm;
+		b->indirect |= op->op == EMU_OP_GOTO_REG || op->op == EMU_OP_EXC;
+	}
+	if (w->opt.lab)
+		b->mark = rs_xcalloc(b->insns + 1u, sizeof(*b->mark));
 	b->ops = emu_ir_work(w->ir);
 	emu_passes(w, w->ir);
 	b->ops_left = emu_ir_work(w->ir);
+}
+
+/* The interpreter needs no exits; who looks at the graph of blocks does. */
+static void note_exits(struct emu_block *b, const struct emu_ir *ir)
+{
+	b->exits = (uint16_t)ir->exits;
+	b->exit = rs_xcalloc(ir->exits + 1, sizeof(*b->exit));
+	for (unsigned i = 0; i < ir->ops; i++)
+		if (ir->op[i].op == EMU_OP_GOTO)
+			b->exit[ir->op[i].aux].pc = (uint64_t)ir->op[i].imm;
 }
 
 static struct emu_block *translate(struct emu_world *w, struct emu_cpu *cpu, uint64_t pc)
@@ -176,10 +194,12 @@ static struct emu_block *translate(struct emu_world *w, struct emu_cpu *cpu, uin
 		w->opt.max_insns = max;
 		if (made == 0) {
 			make(w, b, pc, pages);
-			if (w->opt.interp)
-				emu_interp_prepare(w, b, w->ir);
-			else
+			if (!w->opt.interp)
 				made = emu_x86_gen(w, w->ir, b);
+			else
+				emu_interp_prepare(w, b, w->ir);
+			if (w->opt.interp && w->opt.lab)
+				note_exits(b, w->ir);
 		}
 		if (made == 0) {
 			insert(w, b);
@@ -220,7 +240,12 @@ struct emu_block *emu_block_get(struct emu_world *w, struct emu_cpu *cpu, uint64
 		rs_count(w->em, RS_CTR_EMU_OPS, b->ops);
 		rs_count(w->em, RS_CTR_EMU_OPS_LEFT, b->ops_left);
 		rs_count(w->em, RS_CTR_EMU_TRANSLATOR_NS, start);
-		rs_emit(w->em, RS_EV_EMU_BLOCK, RS_SRC_EMU, cpu->id, pc, b->insns, b->code_size, b->last, NULL);
+		if (rs_wanted(w->em, RS_EV_EMU_BLOCK)) {
+			char place[RS_TEXT_SIZE];
+
+			rs_emit(w->em, RS_EV_EMU_BLOCK, RS_SRC_EMU, cpu->id, pc, b->insns, b->code_size, b->last,
+				emu_symbols_text(w->symbols, pc, place, sizeof(place)));
+		}
 	}
 	return b;
 }

@@ -75,6 +75,8 @@ struct emu_cpu {
 	uint64_t host_sp;       /* stack pointer while translated code runs */
 	uint64_t insns;         /* guest instructions executed: exact in the interpreter; with options.count */
 	uint64_t insns_told;    /* ... of which the counter knows */
+	uint64_t since, translator_since; /* CLOCK_MONOTONIC in ns, and the world's translator_ns, from which
+				   its time is not told yet; since 0: it does not run */
 	uint64_t tls;           /* free for the front end or the Linux layer */
 	uint64_t spill[EMU_SPILLS];
 	struct emu_vop vop;     /* of an operation that host code calls */

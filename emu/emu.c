@@ -4,17 +4,16 @@
 #include "emu/emu.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "engine/base/cleanup.h"
-#include "engine/base/control.h"
 #include "engine/base/file.h"
 #include "emu/linux.h"
+#include "emu/orders.h"
+#include "emu/stage.h"
+#include "emu/symbols.h"
 #include "emu/x86.h"
 
 #define MEMORY_DEFAULT (1ull << 30)
@@ -117,13 +116,14 @@ static void loaded_release(struct loaded *p)
 	rs_str_release(&p->file);
 }
 
-static int load(const struct emu_desc *d, struct rs_emitter *em, struct loaded *p, struct rs_err *err)
+static int load(const struct emu_desc *d, struct rs_emitter *em, bool lab, struct loaded *p, struct rs_err *err)
 {
 	const struct emu_guest *g;
 	struct emu_options o;
 	struct rs_err why = RS_ERR_INIT;
 	int r = options(d, &o, err);
 
+	o.lab = lab;
 	if (!r)
 		r = rs_file_read(d->program, EMU_FILE_MAX, &p->file, err);
 	if (r < 0)
@@ -142,96 +142,12 @@ static int load(const struct emu_desc *d, struct rs_emitter *em, struct loaded *
 		return why.code;
 	}
 	p->w->mem.limit = d->memory ? d->memory : MEMORY_DEFAULT;
-	return emu_load_bytes(p->w, p->file.p, p->file.len, d->program, &p->image, err);
-}
-
-/* ---- orders and the watchdog ---- */
-
-struct monitor {
-	struct emu_linux *l;
-	pthread_t thread;
-	int control_fd, quit_fd;
-	uint64_t timeout_ns;
-	bool started;
-};
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-/* False: nobody is there to give orders any more. */
-static bool order(struct monitor *m)
-{
-	struct rs_control c;
-	int r = rs_control_recv(m->control_fd, &c);
-
-	if (r == -EAGAIN)
-		return true;
-	if (r < 0)
-		return false;
-	c.result = c.op == RS_CONTROL_STOP ? 0 : -EOPNOTSUPP;
-	rs_control_send(m->control_fd, &c);
-	if (c.op == RS_CONTROL_STOP)
-		emu_linux_stop(m->l, RS_OUT_STOPPED);
-	return true;
-}
-
-static void *monitor_main(void *arg)
-{
-	struct monitor *m = arg;
-	uint64_t end = m->timeout_ns ? now_ns() + m->timeout_ns : 0;
-
-	for (;;) {
-		struct pollfd p[2] = { { m->quit_fd, POLLIN, 0 }, { m->control_fd, POLLIN, 0 } };
-		uint64_t now = now_ns();
-		int wait = !end ? -1 : now >= end ? 0 : (int)((end - now) / 1000000 + 1);
-
-		if (poll(p, 2, wait) < 0 && errno != EINTR)
-			return NULL;
-		if (p[0].revents)
-			return NULL;
-		if (p[1].revents && !order(m))
-			m->control_fd = -1;
-		if (end && now_ns() >= end) {
-			emu_linux_stop(m->l, RS_OUT_WATCHDOG);
-			end = 0;
-		}
+	r = emu_load_bytes(p->w, p->file.p, p->file.len, d->program, &p->image, err);
+	if (!r && em) {
+		p->w->symbols = emu_symbols_new(p->file.p, p->file.len, p->image.bias);
+		emu_symbols_tell(p->w->symbols, em);
 	}
-}
-
-static int monitor_start(struct monitor *m, struct rs_err *err)
-{
-	sigset_t all, old;
-	int r;
-
-	if (m->control_fd < 0 && !m->timeout_ns)
-		return 0;
-	m->quit_fd = eventfd(0, EFD_CLOEXEC);
-	if (m->quit_fd < 0)
-		return rs_err_errno(err, errno, N_("the watchdog cannot be started"));
-	/* Signals are for the guest's threads. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	r = pthread_create(&m->thread, NULL, monitor_main, m);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (r)
-		return rs_err_errno(err, r, N_("the watchdog cannot be started"));
-	m->started = true;
-	return 0;
-}
-
-static void monitor_stop(struct monitor *m)
-{
-	if (m->started) {
-		eventfd_write(m->quit_fd, 1);
-		pthread_join(m->thread, NULL);
-	}
-	if (m->quit_fd >= 0)
-		close(m->quit_fd);
+	return r;
 }
 
 /* ---- run ---- */
@@ -242,30 +158,34 @@ int emu_run(const struct emu_desc *d, struct rs_emitter *em, int control_fd,
 {
 	char *alone[] = { (char *)d->program, NULL };
 	rs_cleanup(loaded_release) struct loaded p = { .file = RS_STR_INIT };
-	struct monitor m = { .control_fd = control_fd, .quit_fd = -1, .timeout_ns = d->timeout_ns };
-	int r = load(d, em, &p, err);
+	struct emu_lab *lab = NULL;
+	struct emu_linux *l;
+	int r = load(d, em, control_fd >= 0 && em, &p, err);
 
 	memset(res, 0, sizeof(*res));
 	if (r < 0)
 		return r;
-	m.l = emu_linux_new(p.w, em, d->capture, d->program, &p.image, d->argv ? d->argv : alone, d->envp, err);
-	if (!m.l)
+	l = emu_linux_new(p.w, em, d->capture, d->program, &p.image, d->argv ? d->argv : alone, d->envp, err);
+	if (!l)
 		return -ENOMEM;
-	m.l->warn = d->warn;
-	m.l->warn_arg = d->warn_arg;
+	l->warn = d->warn;
+	l->warn_arg = d->warn_arg;
 	rs_str_release(&p.file);
-	r = monitor_start(&m, err);
+	if (control_fd >= 0 || d->timeout_ns)
+		lab = emu_lab_start(l, d, control_fd, err);
+	if (!lab && (control_fd >= 0 || d->timeout_ns))
+		r = -EAGAIN;
 	if (!r && seal)
 		r = seal(seal_arg, err);
 	if (!r)
-		emu_linux_run(m.l, res);
-	monitor_stop(&m);
+		emu_linux_run(l, res);
+	emu_lab_free(lab);
 	res->blocks = p.w->blocks;
 	res->translator_ns = p.w->translator_ns;
 	res->flushes = p.w->flushes;
-	if (m.l->live)
+	if (l->live)
 		p.w = NULL; /* a thread that did not end still uses it */
-	emu_linux_free(m.l);
+	emu_linux_free(l);
 	return r;
 }
 
@@ -304,60 +224,18 @@ static int find_place(const struct loaded *p, const char *at, uint64_t *pc, stru
 	return rs_err_set(err, -ESRCH, N_("the program has no symbol \"%s\""), at);
 }
 
-/* The instructions that the block's IR marks, in its order. */
-static void show_guest(struct emu_world *w, const struct emu_ir *ir, struct rs_str *out)
-{
-	for (unsigned i = 0; i < ir->ops; i++) {
-		uint64_t pc = (uint64_t)ir->op[i].imm;
-		unsigned avail = w->guest->insn_max, n;
-		const uint8_t *code = NULL;
-		char text[96];
-
-		if (ir->op[i].op != EMU_OP_INSN)
-			continue;
-		while (avail && !(code = emu_mem_host(&w->mem, pc, avail, PROT_EXEC)))
-			avail--;
-		n = code ? w->guest->disasm(code, avail, pc, text, sizeof(text)) : 0;
-		if (!n)
-			continue;
-		rs_str_addf(out, "%8llx:  ", (unsigned long long)pc);
-		for (unsigned k = 0; k < w->guest->insn_max; k++) {
-			if (k < n)
-				rs_str_addf(out, "%02x", code[n - 1 - k]);
-			else
-				rs_str_add(out, "  ");
-		}
-		rs_str_addf(out, "  %s\n", text);
-	}
-}
-
 static int show_host(struct emu_world *w, uint64_t pc, emu_host_text *host, struct rs_str *out,
 		     struct rs_err *err)
 {
 	struct emu_cpu *cpu = emu_cpu_new(w, NULL);
 	const struct emu_block *b;
-	const uint8_t *code;
 
 	pthread_mutex_lock(&w->lock);
 	b = emu_block_get(w, cpu, pc);
 	pthread_mutex_unlock(&w->lock);
 	if (!b)
 		return rs_err_set(err, -EFAULT, N_("there is no code at 0x%llx"), (unsigned long long)pc);
-	code = w->x86->rx + b->code;
-	for (uint32_t at = 0; at < b->code_size;) {
-		uint32_t left = b->code_size - at;
-		unsigned n = 0;
-
-		rs_str_addf(out, "%8x:  ", at);
-		if (host)
-			n = host(code + at, left < 15 ? left : 15, (uintptr_t)code + at, out);
-		if (!n) {
-			n = 1;
-			rs_str_addf(out, ".byte 0x%02x", code[at]);
-		}
-		rs_str_addc(out, '\n');
-		at += n;
-	}
+	emu_stage_host(w, b, host, false, out);
 	return 0;
 }
 
@@ -373,7 +251,7 @@ int emu_show(const struct emu_desc *d, const char *at, enum emu_stage stage, emu
 
 	if (stage != EMU_STAGE_HOST && !own.engine)
 		own.engine = "interp"; /* every host can show the stages before the last */
-	r = load(&own, NULL, &p, err);
+	r = load(&own, NULL, false, &p, err);
 	if (!r)
 		r = find_place(&p, at, &pc, err);
 	if (r < 0)
@@ -385,11 +263,11 @@ int emu_show(const struct emu_desc *d, const char *at, enum emu_stage stage, emu
 	if (emu_translate_raw(p.w, pc, p.w->ir, page, &pages) < 0)
 		return rs_err_set(err, -EFAULT, N_("there is no code at 0x%llx"), (unsigned long long)pc);
 	if (stage == EMU_STAGE_GUEST) {
-		show_guest(p.w, p.w->ir, out);
+		emu_stage_guest(p.w, p.w->ir, false, out);
 		return 0;
 	}
 	if (stage == EMU_STAGE_OPT)
 		emu_passes(p.w, p.w->ir);
-	emu_ir_print(p.w->ir, p.w->guest, out);
+	emu_stage_ir(p.w, p.w->ir, false, out);
 	return 0;
 }

@@ -54,6 +54,7 @@ struct emu_guest {
 	uint16_t elf_machine;           /* EM_RISCV (243), EM_AARCH64 (183) */
 	unsigned insn_align, insn_max;  /* bytes: 2 and 4 for RV64GC */
 	const char *reg[EMU_GLOBALS];   /* ABI names of the globals for people; NULL: not used */
+	uint16_t vector_bits;           /* of EMU_F registers: 64 or 128 */
 	/* Order of preference for host registers, hottest first, ended by EMU_NOTEMP. */
 	const uint16_t *hot, *hot_fp;
 	/* Linux: number and arguments of a system call, its result, stack pointer, thread pointer

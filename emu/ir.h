@@ -139,9 +139,8 @@ typedef uint64_t emu_helper(struct emu_cpu *cpu, uint64_t a, uint64_t b);
 /* d may be EMU_NOTEMP. op->imm holds the pointer. */
 void emu_ir_call(struct emu_ir *ir, emu_helper *fn, uint16_t d, uint16_t a, uint16_t b);
 
-/* One line an operation: "  add x10, x10, 1". `reg` names the globals. */
+/* One operation: "add a0, a0, 1"; the guest names the globals. */
 struct emu_guest;
-void emu_ir_print(const struct emu_ir *ir, const struct emu_guest *g, struct rs_str *out);
 void emu_op_print(const struct emu_ir *ir, const struct emu_op *op, const struct emu_guest *g,
 		  char *buf, size_t size);
 /* An operand letter of ops.def as a word for the reference page; "?" when it has none. */

@@ -110,14 +110,3 @@ void emu_op_print(const struct emu_ir *ir, const struct emu_op *op, const struct
 		snprintf(buf + n, size - n, "%s%s", p == info->operands ? " " : ", ", text);
 	}
 }
-
-void emu_ir_print(const struct emu_ir *ir, const struct emu_guest *g, struct rs_str *out)
-{
-	for (unsigned i = 0; i < ir->ops; i++) {
-		char line[160];
-
-		emu_op_print(ir, &ir->op[i], g, line, sizeof(line));
-		rs_str_addf(out, "%s%s\n", ir->op[i].op == EMU_OP_INSN || ir->op[i].op == EMU_OP_LABEL ? "" : "  ",
-			    line);
-	}
-}

@@ -1,5 +1,6 @@
 /* A guest process: its start, the loop of each thread, and how it ends. */
 #include "emu/linux.h"
+#include "emu/orders.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,6 +33,9 @@ void emu_linux_stop(struct emu_linux *l, enum rs_outcome outcome)
 	for (struct emu_thread *t = l->threads; t; t = t->next)
 		emu_thread_wake(t);
 	pthread_mutex_unlock(&l->lock);
+	pthread_mutex_lock(&l->w->lock); /* those that stand still look, too */
+	pthread_cond_broadcast(&l->w->idle);
+	pthread_mutex_unlock(&l->w->lock);
 }
 
 /* ---- threads ---- */
@@ -251,9 +255,11 @@ void emu_linux_run(struct emu_linux *l, struct emu_result *res)
 	emu_signals_init(l);
 	emu_thread_enter(t);
 	emu_thread_loop(t);
+	emu_lab_last(l->w->lab, t->cpu);
 	emu_thread_leave(t);
 	wait_for_threads(l);
 	emu_timers_free(l, false);
+	emu_lab_end(l->w->lab);
 	if (getpid() != pid) { /* a child of the guest's fork ends here, as its parent expects */
 		if (l->outcome == RS_OUT_KILLED) {
 			signal(l->signal, SIG_DFL);

@@ -145,6 +145,9 @@ int emu_load_bytes(struct emu_world *w, const void *data, size_t size, const cha
 		   struct emu_image *out, struct rs_err *err);
 /* The front end that the ELF header asks for. NULL: err says what the file is. */
 const struct emu_guest *emu_load_guest(const void *data, size_t size, const char *name, struct rs_err *err);
+/* Every symbol that the file defines (bias not added; `info` is st_info), until `each` returns true. */
+typedef bool emu_symbol_fn(void *arg, const char *name, uint64_t addr, uint64_t size, unsigned info);
+void emu_load_symbols(const void *data, size_t size, emu_symbol_fn *each, void *arg);
 #define EMU_FILE_MAX (512ull << 20) /* the largest program file */
 /* Address of a symbol of the file's symbol table (bias not added). False: there is none. */
 bool emu_load_symbol(const void *data, size_t size, const char *symbol, uint64_t *addr);

@@ -136,7 +136,10 @@ static void fork_world(struct emu_world *w, struct emu_cpu *self)
 	}
 	w->cpus = self;
 	self->next = NULL;
-	w->em = NULL;
+	w->em = NULL; /* the lab watches the parent alone */
+	w->lab = NULL;
+	w->let = NULL;
+	atomic_store(&w->exclusive, 1);
 	emu_x86_release(w);
 	if (!w->opt.interp && emu_x86_init(w, NULL) < 0)
 		_exit(125);

@@ -276,36 +276,62 @@ static bool section(const struct loader *ld, unsigned i, Elf64_Shdr *s)
 	return s->sh_type != SHT_NOBITS && s->sh_offset <= ld->size && s->sh_size <= ld->size - s->sh_offset;
 }
 
-static bool find_in(const struct loader *ld, const Elf64_Shdr *table, const char *symbol, uint64_t *addr)
+/* True when `each` did, which ends the walk. */
+static bool walk_table(const struct loader *ld, const Elf64_Shdr *table, emu_symbol_fn *each, void *arg)
 {
 	Elf64_Shdr strings;
-	size_t n = strlen(symbol) + 1;
 
 	if (!section(ld, table->sh_link, &strings))
 		return false;
 	for (uint64_t at = 0; at + sizeof(Elf64_Sym) <= table->sh_size; at += sizeof(Elf64_Sym)) {
+		const char *name;
 		Elf64_Sym s;
 
 		memcpy(&s, ld->data + table->sh_offset + at, sizeof(s));
-		if (s.st_shndx == SHN_UNDEF || s.st_name >= strings.sh_size || n > strings.sh_size - s.st_name ||
-		    memcmp(ld->data + strings.sh_offset + s.st_name, symbol, n))
+		if (s.st_shndx == SHN_UNDEF || s.st_name >= strings.sh_size)
 			continue;
-		*addr = s.st_value;
-		return true;
+		name = (const char *)ld->data + strings.sh_offset + s.st_name;
+		if (memchr(name, 0, strings.sh_size - s.st_name) && each(arg, name, s.st_value, s.st_size, s.st_info))
+			return true;
 	}
 	return false;
 }
 
-bool emu_load_symbol(const void *data, size_t size, const char *symbol, uint64_t *addr)
+void emu_load_symbols(const void *data, size_t size, emu_symbol_fn *each, void *arg)
 {
 	struct loader ld = { .data = data, .size = size, .name = "" };
 	Elf64_Shdr s;
 
 	if (check_header(&ld) < 0)
-		return false;
+		return;
 	for (unsigned i = 0; i < ld.h.e_shnum; i++)
 		if (section(&ld, i, &s) && (s.sh_type == SHT_SYMTAB || s.sh_type == SHT_DYNSYM) &&
-		    find_in(&ld, &s, symbol, addr))
-			return true;
-	return false;
+		    walk_table(&ld, &s, each, arg))
+			return;
+}
+
+struct wanted {
+	const char *name;
+	uint64_t *addr;
+	bool found;
+};
+
+static bool is_wanted(void *arg, const char *name, uint64_t addr, uint64_t size, unsigned info)
+{
+	struct wanted *w = arg;
+
+	(void)size;
+	(void)info;
+	if (strcmp(name, w->name))
+		return false;
+	*w->addr = addr;
+	return w->found = true;
+}
+
+bool emu_load_symbol(const void *data, size_t size, const char *symbol, uint64_t *addr)
+{
+	struct wanted w = { symbol, addr, false };
+
+	emu_load_symbols(data, size, is_wanted, &w);
+	return w.found;
 }

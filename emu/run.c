@@ -9,6 +9,8 @@
 
 #include <xmmintrin.h>
 
+#include "emu/orders.h"
+#include "emu/symbols.h"
 #include "emu/world.h"
 #include "emu/x86.h"
 
@@ -56,13 +58,14 @@ void emu_world_free(struct emu_world *w)
 		munmap(w->order, EMU_BLOCKS_MAX * sizeof(struct emu_block *));
 	pthread_cond_destroy(&w->idle);
 	pthread_mutex_destroy(&w->lock);
+	emu_symbols_free(w->symbols);
 	free(w->ir);
 	free(w);
 }
 
 struct emu_cpu *emu_cpu_new(struct emu_world *w, const struct emu_cpu *from)
 {
-	struct emu_cpu *cpu = rs_xcalloc(1, sizeof(*cpu) + (w->opt.interp ? EMU_TEMPS_MAX * sizeof(cpu->frame[0]) : 0));
+	struct emu_cpu *cpu = rs_xcalloc(1, sizeof(*cpu) + (w->opt.interp || w->opt.lab ? EMU_TEMPS_MAX * sizeof(cpu->frame[0]) : 0));
 
 	cpu->mxcsr = EMU_MXCSR_DEFAULT;
 	if (from) {
@@ -98,6 +101,7 @@ void emu_cpu_free(struct emu_cpu *cpu)
 		;
 	if (*at)
 		*at = cpu->next;
+	emu_lab_gone(cpu);
 	pthread_mutex_unlock(&cpu->world->lock);
 	free(cpu);
 }
@@ -146,16 +150,20 @@ static void chain(struct emu_world *w, struct emu_cpu *cpu, struct emu_exit *e, 
 	}
 }
 
-/* The block to run next, with in_code set and the lock not held. NULL: pc cannot be executed. */
-static struct emu_block *next_block(struct emu_world *w, struct emu_cpu *cpu)
+/* The block to run next, with in_code set and the lock not held. NULL: pc cannot be executed, or, with
+ * *held, somebody wants all CPUs out of code. */
+static struct emu_block *next_block(struct emu_world *w, struct emu_cpu *cpu, bool *held)
 {
 	struct emu_exit *e;
 	struct emu_block *b;
 	struct emu_jump *j = &cpu->jumps[(cpu->pc >> 1) & (EMU_JUMPS - 1)];
 
 	pthread_mutex_lock(&w->lock);
-	while (atomic_load(&w->exclusive))
-		pthread_cond_wait(&w->idle, &w->lock);
+	*held = atomic_load(&w->exclusive);
+	if (*held) {
+		pthread_mutex_unlock(&w->lock);
+		return NULL;
+	}
 	b = emu_block_get(w, cpu, cpu->pc);
 	/* read after emu_block_get: a flush forgets it */
 	e = (struct emu_exit *)cpu->exit_site;
@@ -184,7 +192,7 @@ static void left_code(struct emu_world *w, struct emu_cpu *cpu)
 	}
 }
 
-static enum emu_exc fetch_fault(struct emu_cpu *cpu)
+enum emu_exc emu_fetch_fault(struct emu_cpu *cpu)
 {
 	cpu->exit_site = NULL;
 	cpu->fault_addr = cpu->pc;
@@ -197,14 +205,21 @@ static enum emu_exc loop(struct emu_world *w, struct emu_cpu *cpu)
 	for (;;) {
 		struct emu_block *b;
 		enum emu_exc exc;
+		bool held;
 
 		if (__atomic_exchange_n(&cpu->exit_request, 0, __ATOMIC_SEQ_CST))
 			return EMU_EXC_KICK;
 		if (w->opt.insn_limit && cpu->insns >= w->opt.insn_limit)
 			return EMU_EXC_LIMIT;
-		b = next_block(w, cpu);
+		b = next_block(w, cpu, &held);
+		if (held) {
+			exc = emu_lab_stand(w, cpu);
+			if (exc != EMU_EXC_NONE && exc != EMU_EXC_FENCE_I)
+				return exc;
+			continue;
+		}
 		if (!b)
-			return fetch_fault(cpu);
+			return emu_fetch_fault(cpu);
 		cpu->exc = EMU_EXC_NONE;
 		if (w->opt.interp)
 			emu_interp_run(cpu, b);
@@ -226,26 +241,44 @@ static uint64_t now(void)
 	return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 
+void emu_cpu_tell(struct emu_cpu *cpu)
+{
+	struct emu_world *w = cpu->world;
+	/* host code adds to it meanwhile; an aligned word is read whole */
+	uint64_t insns = __atomic_load_n(&cpu->insns, __ATOMIC_RELAXED), t, spent, made;
+
+	if (cpu->since) {
+		t = now();
+		spent = t - cpu->since;
+		made = w->translator_ns - cpu->translator_since;
+		rs_count(w->em, RS_CTR_EMU_CODE_NS, spent > made ? spent - made : 0);
+		cpu->since = t;
+		cpu->translator_since = w->translator_ns;
+	}
+	rs_count(w->em, RS_CTR_EMU_INSNS, insns - cpu->insns_told);
+	cpu->insns_told = insns;
+}
+
 enum emu_exc emu_cpu_run(struct emu_cpu *cpu)
 {
 	struct emu_world *w = cpu->world;
-	uint64_t start = w->em ? now() : 0, before = w->translator_ns;
 	enum emu_exc exc;
 
 	cpu->host_mxcsr = _mm_getcsr();
 	_mm_setcsr(cpu->mxcsr);
 	__atomic_store_n(&cpu->host_tid, (int32_t)syscall(SYS_gettid), __ATOMIC_SEQ_CST);
 	cpu->exit_site = NULL;
+	if (w->em) {
+		cpu->since = now();
+		cpu->translator_since = w->translator_ns;
+	}
 	exc = loop(w, cpu);
 	cpu->mxcsr = _mm_getcsr();
 	_mm_setcsr(cpu->host_mxcsr);
 	if (w->em) {
 		pthread_mutex_lock(&w->lock);
-		start = now() - start;
-		before = w->translator_ns - before;
-		rs_count(w->em, RS_CTR_EMU_CODE_NS, start > before ? start - before : 0);
-		rs_count(w->em, RS_CTR_EMU_INSNS, cpu->insns - cpu->insns_told);
-		cpu->insns_told = cpu->insns;
+		emu_cpu_tell(cpu);
+		cpu->since = 0;
 		pthread_mutex_unlock(&w->lock);
 	}
 	return exc;

@@ -448,6 +448,7 @@ const struct emu_guest emu_guest_riscv64 = {
 	.elf_machine = 243,
 	.insn_align = RV_INSN_MIN,
 	.insn_max = RV_INSN_MAX,
+	.vector_bits = 64,
 	.reg = {
 		"zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0", "a1", "a2", "a3", "a4",
 		"a5", "a6", "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4",

@@ -30,6 +30,8 @@ struct emu_options {
 	unsigned max_branches;  /* conditional branches in a block; 0 = default */
 	uint32_t code_bytes;    /* of code memory; 0 = 32 MiB */
 	uint64_t insn_limit;    /* interpreter: EMU_EXC_LIMIT after so many; 0 = none */
+	bool lab;               /* a lab watches: CPUs can be stepped, blocks know where in their code each
+				   instruction begins */
 };
 
 struct emu_block;
@@ -61,6 +63,9 @@ struct emu_block {
 	uint64_t *iconst;
 	uint16_t iconsts;
 	bool dead;
+	bool indirect;                /* it can end by an address in a register, or by an exception */
+	uint32_t *mark, tail;         /* opt.lab: offset from `code` at which each instruction begins; where
+					 the code of the instructions ends (0: not known) */
 };
 
 #define EMU_HASH 16384u
@@ -86,6 +91,9 @@ struct emu_world {
 	struct emu_x86 *x86;
 	uint64_t translator_ns;
 	uint64_t flushes;
+	struct emu_symbols *symbols;  /* of the program; NULL: none */
+	struct emu_lab *lab;          /* orders.h; NULL: nobody gives orders */
+	struct emu_cpu *let;          /* atomic; this CPU may step while the lab holds all others */
 };
 
 /* NULL with err. `em` may be NULL and must outlive the world. */
@@ -110,6 +118,8 @@ void emu_cache_flush(struct emu_world *w, struct emu_cpu *cpu);
 void emu_cache_release(struct emu_world *w);
 /* The block whose host code holds this offset, or NULL. */
 struct emu_block *emu_block_by_code(struct emu_world *w, uint32_t offset);
+/* pc cannot be executed: the fault of that, with the CPU's fields set. (run.c) */
+enum emu_exc emu_fetch_fault(struct emu_cpu *cpu);
 /* Throws away everything translated from [addr, addr + len). Takes the lock. */
 void emu_code_changed(void *world, uint64_t addr, uint64_t len);
 /* All other CPUs are out of code until emu_exclusive_end. The lock is held and may be let go. */
@@ -117,6 +127,8 @@ void emu_exclusive_begin(struct emu_world *w, struct emu_cpu *self);
 void emu_exclusive_end(struct emu_world *w);
 
 /* -- run.c -- */
+/* With the lock held: the counters get what the CPU did since they last heard of it. */
+void emu_cpu_tell(struct emu_cpu *cpu);
 /* Makes that CPU leave code; its run loop may enter again. Nothing happens when it is not in code. */
 void emu_cpu_nudge(struct emu_cpu *cpu);
 

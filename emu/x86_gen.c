@@ -277,6 +277,8 @@ static void one(struct gen *g, const struct emu_op *op)
 	switch (op->op) {
 	case EMU_OP_INSN:
 		g->pc = (uint64_t)op->imm;
+		if (g->b->mark)
+			g->b->mark[g->insn] = (uint32_t)(g->as.p - g->x->rw) - g->b->code;
 		g->insn++;
 		g->mapped = false;
 		break;
@@ -309,6 +311,8 @@ static void walk(struct gen *g)
 		}
 		one(g, op);
 		gen_done(g);
+		if (g->insn == g->ir->insns && !g->b->tail && (emu_op_info(op->op)->flags & EMU_OPF_E))
+			g->b->tail = (uint32_t)(g->as.p - g->x->rw) - g->b->code;
 		i += g->skip;
 		g->skip = 0;
 	}

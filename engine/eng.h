@@ -381,6 +381,7 @@ int eng_session_run(struct eng_session *s, bool paused, struct rs_err *err);
 int eng_session_pause(struct eng_session *s);
 int eng_session_resume(struct eng_session *s);
 int eng_session_single_step(struct eng_session *s, unsigned instructions);
+int eng_session_step_blocks(struct eng_session *s, unsigned blocks); /* of a translated program */
 int eng_session_stop(struct eng_session *s);
 int eng_session_inspect(struct eng_session *s, enum rs_block block, uint64_t addr, uint64_t len,
 			bool is_virtual);

@@ -410,6 +410,10 @@ static bool arguments(struct parser *p, struct node *n)
 			if (!arg_file(p, n))
 				return false;
 			break;
+		case 'y':
+			if (!arg_const_text(p, n) || expr_next(p))
+				return false;
+			break;
 		case 'r':
 			if (!arg_regex(p, n))
 				return false;
@@ -438,6 +442,8 @@ static void result_type(struct node *n)
 		n->type = (struct type){ ENG_T_INT, ENG_T_NONE, RS_UNIT_outcome };
 	else if (!strcmp(r, "int") && n->func != F_sum && n->func != F_counter)
 		n->type = (struct type){ ENG_T_INT, ENG_T_NONE, RS_UNIT_dec };
+	else if (!strcmp(r, "address"))
+		n->type = (struct type){ ENG_T_INT, ENG_T_NONE, RS_UNIT_hex };
 	n->ended = n->func == F_ended;
 }
 

@@ -256,7 +256,7 @@ static int eval_order(struct eval *c, const struct node *n, struct slot *s)
 static const struct rs_event *end_event(const struct eval *c)
 {
 	for (size_t i = c->e->events; i-- > 0;)
-		if (c->e->event[i].kind == RS_EV_VM_END)
+		if (c->e->event[i].kind == RS_EV_VM_END || c->e->event[i].kind == RS_EV_EMU_END)
 			return &c->e->event[i];
 	return NULL;
 }
@@ -265,10 +265,26 @@ static int eval_code(struct eval *c, struct slot *s)
 {
 	const struct rs_event *end = end_event(c);
 
-	if (!end || end->arg[0] != RS_OUT_DEBUG_EXIT)
+	if (end && end->kind == RS_EV_EMU_END && end->arg[0] != RS_OUT_EXITED)
+		return rs_err_set(c->err, -ENODATA, "the guest's program did not end by itself");
+	if (!end || (end->kind == RS_EV_VM_END && end->arg[0] != RS_OUT_DEBUG_EXIT))
 		return rs_err_set(c->err, -ENODATA, "the guest did not write to the debug-exit port");
 	s->v.i = (int64_t)end->arg[1];
 	return 0;
+}
+
+static int eval_sym(struct eval *c, const struct node *n, struct slot *s)
+{
+	for (size_t i = 0; i < c->e->events; i++) {
+		const struct rs_event *ev = &c->e->event[i];
+
+		if (ev->kind != RS_EV_EMU_SYMBOL || strcmp(ev->text, n->s))
+			continue;
+		s->v.i = (int64_t)ev->arg[0];
+		keep(s, i);
+		return 0;
+	}
+	return rs_err_set(c->err, -ENODATA, "the guest's program has no symbol \"%s\"", n->s);
 }
 
 static int eval_counter(struct eval *c, const struct node *n, struct slot *s)
@@ -429,6 +445,8 @@ static int compute(struct eval *c, const struct node *n, struct slot *s)
 		return 0;
 	case F_code:
 		return eval_code(c, s);
+	case F_sym:
+		return eval_sym(c, n, s);
 	default:
 		return eval_on_values(c, n, NULL, &s->v);
 	}

@@ -31,6 +31,11 @@ int eng_session_single_step(struct eng_session *s, unsigned instructions)
 	return order(s, (struct rs_control){ .op = RS_CONTROL_STEP, .a = instructions });
 }
 
+int eng_session_step_blocks(struct eng_session *s, unsigned blocks)
+{
+	return order(s, (struct rs_control){ .op = RS_CONTROL_STEP, .a = blocks, .flag = 1 });
+}
+
 int eng_session_stop(struct eng_session *s)
 {
 	struct eng_live *l = &s->live;

@@ -111,10 +111,9 @@ struct rs_emu_regs {
 	char insn[64];           /* the instruction there, "" when it cannot be read */
 };
 struct rs_emu_reg {
-	char name[8];            /* as in assembly */
-	uint16_t bits;           /* 1, 32, 64, 128 */
+	char name[12];           /* as in assembly */
+	uint16_t bits;           /* 32, 64, 128 */
 	uint16_t group;          /* enum rs_emu_reg_group */
-	uint32_t pad;
 	uint64_t v[2];           /* low and high half */
 };
 
