@@ -78,15 +78,43 @@ int eng_build_check(const struct eng_build *b, struct rs_err *err)
 	return 0;
 }
 
-static int assemble(const struct eng_build *b, const char *object)
+static bool ends_in(const char *name, const char *const *endings)
 {
-	static const char *const fixed[] = { "-c", "-x", "assembler-with-cpp", "-I", NULL };
+	const char *dot = strrchr(name, '.');
+
+	for (; dot && *endings; endings++)
+		if (!strcmp(dot, *endings))
+			return true;
+	return false;
+}
+
+bool eng_is_source(const char *name)
+{
+	return ends_in(name, (const char *const[]){ ".S", ".s", ".c", NULL });
+}
+
+bool eng_is_c(const char *name)
+{
+	return ends_in(name, (const char *const[]){ ".c", NULL });
+}
+
+/* For the monitor's guest. In C it has no library, no vector registers (nobody switched them on) and
+ * no red zone (an interrupt uses the same stack); the same flags for gcc and clang, so that loops
+ * are the loops of the source. */
+static int compile(const struct eng_build *b, const char *object)
+{
+	static const char *const assembly[] = { "-c", "-x", "assembler-with-cpp", "-I", NULL };
+	static const char *const c_source[] = {
+		"-c", "-O2", "-Wall", "-ffreestanding", "-fno-stack-protector", "-fno-pic", "-mno-red-zone",
+		"-mgeneral-regs-only", "-fcf-protection=none", "-fno-asynchronous-unwind-tables",
+		"-fno-tree-vectorize", "-fno-unroll-loops", "-I", NULL
+	};
 	__attribute__((cleanup(eng_command_release))) struct eng_command c = { .n = 0 };
 
 	eng_command_tool(&c, "CC", "cc");
-	if (is_clang(&c))
+	if (is_clang(&c) && !eng_is_c(b->source))
 		eng_command_add(&c, rs_xstrdup("-fno-integrated-as"));
-	eng_command_add_all(&c, fixed);
+	eng_command_add_all(&c, eng_is_c(b->source) ? c_source : assembly);
 	eng_command_add(&c, rs_xstrdup(b->workspace));
 	if (b->include) {
 		eng_command_add(&c, rs_xstrdup("-I"));
@@ -139,7 +167,7 @@ int eng_build_main(void *arg, struct eng_child *ch, struct rs_err *err)
 	setenv("TMPDIR", b->scratch, 1);
 	rs_emit(&ch->em, RS_EV_BUILD_START, RS_SRC_ENGINE, 0, 0, 0, 0, 0, b->source);
 	unlink(image);
-	int status = b->guest ? eng_build_guest_compile(b) : assemble(b, object);
+	int status = b->guest ? eng_build_guest_compile(b) : compile(b, object);
 	bool linking = status == 0;
 
 	if (linking) {
@@ -158,7 +186,7 @@ int eng_build_main(void *arg, struct eng_child *ch, struct rs_err *err)
 				 rs_err_set(err, -ENOENT, "the compiler was found but does not start");
 	return linking ? rs_err_set(err, -ENOEXEC, "%s does not link: the linker ended with status %d; "
 				    "its messages say why", b->source, status) :
-	       b->guest ? rs_err_set(err, -ENOEXEC, "%s does not compile: the compiler ended with status %d; "
+	       b->guest || eng_is_c(b->source) ? rs_err_set(err, -ENOEXEC, "%s does not compile: the compiler ended with status %d; "
 						    "its messages say where", b->source, status) :
 			  rs_err_set(err, -ENOEXEC, "%s does not assemble: the compiler ended with status "
 						    "%d; its messages say where", b->source, status);

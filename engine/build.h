@@ -9,7 +9,7 @@
 
 struct eng_build {
 	const char *workspace;   /* absolute; the source is named relative to it */
-	const char *source;      /* .S (preprocessed), .s; for a `guest` also .c */
+	const char *source;      /* .S (preprocessed), .s, .c (for the monitor: 64-bit code) */
 	const char *include;     /* second -I after the workspace; NULL = none */
 	const char *scratch;     /* absolute; object, linker script and image go here */
 	const char *token;       /* eng_journal_token: marks the compiler's processes */
@@ -23,6 +23,10 @@ struct eng_build {
 	unsigned flags;
 	bool libc;               /* with the C library, statically; else without any, entry _start or main */
 };
+
+/* Names of files that a build knows what to do with: .S, .s, .c; and .c. */
+bool eng_is_source(const char *name);
+bool eng_is_c(const char *name);
 
 /* The built image's path in the scratch folder. The caller frees. */
 char *eng_build_image(const struct eng_build *b);

@@ -47,19 +47,8 @@ void eng_emu_release(struct eng_run *run)
 	*e = (struct eng_run_emu){ 0 };
 }
 
-static bool ends_in(const char *name, const char *const *endings)
-{
-	const char *dot = strrchr(name, '.');
-
-	for (; dot && *endings; endings++)
-		if (!strcmp(dot, *endings))
-			return true;
-	return false;
-}
-
 static int take_sources(const struct eng_node *n, const char *file, struct eng_run *run, struct rs_err *err)
 {
-	static const char *const endings[] = { ".S", ".s", ".c", NULL };
 	const struct eng_node *source = eng_node_get(n, "source", NULL), *with, *key;
 	const struct eng_node *image = eng_node_get(n, "image", NULL);
 	static const char *const builds[] = { "with", "guest", "flags", "libc" };
@@ -73,11 +62,11 @@ static int take_sources(const struct eng_node *n, const char *file, struct eng_r
 	for (unsigned i = 0; image && i < 4; i++)
 		if (eng_node_get(n, builds[i], &key))
 			return FAIL(key, "\"%s\" says how a \"source\" is built, but there is none", builds[i]);
-	if (source && !ends_in(source->s, endings))
+	if (source && !eng_is_source(source->s))
 		return FAIL(source, "\"%s\" is neither assembly nor C: its name must end in .S, .s or .c", source->s);
 	with = eng_node_get(n, "with", NULL);
 	for (unsigned i = 0; with && i < with->items; i++)
-		if (!ends_in(with->item[i]->s, endings))
+		if (!eng_is_source(with->item[i]->s))
 			return FAIL(with->item[i], "\"%s\" is neither assembly nor C: its name must end in .S, .s "
 						   "or .c", with->item[i]->s);
 	run->source = eng_node_str(source);

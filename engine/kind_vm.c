@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/build.h"
 #include "engine/kinds.h"
 #include "engine/schema.h"
 
@@ -83,16 +84,14 @@ int eng_vm_parse(const struct eng_node *node, const char *file, struct eng_run *
 	}
 	if (!source && !image)
 		return FAIL(node, "\"vm\" needs a \"source\" to build or an \"image\" to load");
-	if (source) {
-		const char *dot = strrchr(source->s, '.');
-
-		if (!dot || (strcmp(dot, ".S") && strcmp(dot, ".s")))
-			return FAIL(source, "\"%s\" is no assembly file: its name must end in .S or .s", source->s);
-	}
+	if (source && !eng_is_source(source->s))
+		return FAIL(source, "\"%s\" is neither assembly nor C: its name must end in .S, .s or .c", source->s);
 	run->source = eng_node_str(source);
 	run->image = eng_node_str(image);
 	if (entry)
 		d->entry = (enum vmm_entry)vmm_entry_by_name(entry->s);
+	if (source && eng_is_c(source->s) && d->entry != VMM_ENTRY_LONG64)
+		return FAIL(entry, "C is compiled for 64-bit mode: \"%s\" needs the entry long64", source->s);
 	int rc = take_memory(node, file, d, err);
 	if (!rc)
 		rc = take_holes(eng_node_get(node, "holes", NULL), file, d, err);

@@ -143,7 +143,7 @@ const struct eng_key eng_keys[] = {
 	  N_("Hints, from gentle to plain, shown one by one while the check fails.") },
 
 	{ "vm", "source", ENG_K_FILE, OPTIONAL, NULL, NULL, 0, 0,
-	  N_("The file of the workspace to assemble and link.") },
+	  N_("The file of the workspace to build: assembly (.S, .s), or C (.c) for the entry long64.") },
 	{ "vm", "image", ENG_K_FILE, OPTIONAL, NULL, NULL, 0, 0,
 	  N_("A flat binary or an ELF file of the workspace, instead of source.") },
 	{ "vm", "entry", ENG_K_NAME, OPTIONAL, NULL, entry_names, 0, 0,

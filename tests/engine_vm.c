@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <poll.h>
 
+#include "engine/base/cleanup.h"
 #include "engine/session.h"
 #include "tests/engine_fake.h"
 
@@ -37,27 +38,32 @@ static void need_kvm(void)
 	}
 }
 
-/* A lesson with one step that runs guest.S. */
-static void vm_lesson(const char *source, const char *vm, const char *rest)
+/* A lesson with one step that runs this file. */
+static void vm_lesson_of(const char *file, const char *source, const char *vm, const char *rest)
 {
 	struct rs_err err = RS_ERR_INIT;
 	char *yaml, buf[600];
 	int n = asprintf(&yaml, "schema: ringside/lesson/v1\nid: vm-lesson\n"
 				"title: {en: T, zh-TW: T}\nsummary: {en: S, zh-TW: S}\n"
-				"track: rings\nminutes: 1\nfiles: {starter: [guest.S]}\nsteps:\n"
+				"track: rings\nminutes: 1\nfiles: {starter: [%s]}\nsteps:\n"
 				"  - id: s\n    text: {en: x, zh-TW: x}\n"
-				"    run: {vm: {source: guest.S, %s}}\n%s", vm, rest);
+				"    run: {vm: {source: %s, %s}}\n%s", file, file, vm, rest);
 
 	fake.lesson = eng_lesson_parse(yaml, (size_t)n, "vm.yaml", NULL, &err);
 	if (!fake.lesson)
 		fail_msg("%s", rs_err_format(&err, RS_LANG_EN, buf, sizeof(buf)));
 	free(yaml);
-	fake_write(&fake, "guest.S", source);
+	fake_write(&fake, file, source);
 	struct eng_session_opts o = { .lesson = fake.lesson, .workspace = fake.work,
 				      .full = RS_FULL_BLOCK };
 
 	session = eng_session_new(&o, &err);
 	assert_non_null(session);
+}
+
+static void vm_lesson(const char *source, const char *vm, const char *rest)
+{
+	vm_lesson_of("guest.S", source, vm, rest);
 }
 
 static void show(void)
@@ -184,6 +190,46 @@ static void same_source_for_clang(void **state)
 	if (!built)
 		show();
 	assert_true(built);
+}
+
+/* A C program with guest.h prints and ends, whatever compiles it. */
+static void c_source(const char *cc)
+{
+	struct rs_err err = RS_ERR_INIT;
+
+	vm_lesson_of("guest.c", "#include \"guest.h\"\nint main(void)\n{\n\tprint_number(-42);\n\treturn 7;\n}\n",
+		     "entry: long64",
+		     "    checks: [{id: c, points: 1, expect: 'output(serial) == \"-42\" and code() == 7'}]\n");
+	rs_auto_free char *copy = rs_xasprintf("cp labs/include/guest.h %s/", fake.work);
+
+	assert_int_equal(system(copy), 0); /* a lesson finds it beside its folder */
+	setenv("CC", cc, 1);
+	assert_int_equal(eng_session_run(session, false, &err), 0);
+	eng_session_wait(session);
+	unsetenv("CC");
+	unsigned n;
+
+	if (eng_session_results(session, 0, &n)[0].verdict != ENG_PASS ||
+	    eng_session_evidence(session, 0)->out[RS_STREAM_BUILD].len) {
+		show();
+		fail();
+	}
+}
+
+static void c_source_gcc(void **state)
+{
+	(void)state;
+	need_kvm();
+	c_source("cc");
+}
+
+static void c_source_clang(void **state)
+{
+	(void)state;
+	need_kvm();
+	if (system("clang --version >/dev/null 2>&1") != 0)
+		skip();
+	c_source("clang");
 }
 
 static void no_compiler(void **state)
@@ -360,7 +406,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(does_not_assemble), T(same_source_for_clang), T(no_compiler), T(build_times_out), T(long64), T(prot32),
+		T(does_not_assemble), T(same_source_for_clang), T(c_source_gcc),
+		T(c_source_clang), T(no_compiler), T(build_times_out), T(long64), T(prot32),
 		T(real16), T(endless_loop), T(paused_stepped_inspected), T(lesson_201), T(lesson_202),
 	};
 

@@ -17,13 +17,19 @@
 #define GUEST_H
 
 /* No inlining: the function keeps its name and its place, so that it can be seen and counted. */
+#if defined(__clang__)
+#define noinline __attribute__((noinline, unused))
+#else
 #define noinline __attribute__((noinline, noclone, unused))
+#endif
 
 /* The compiler does not know what is in x after this, so that it cannot compute it in advance. */
 #define unknown(x) __asm__ volatile("" : "+r"(x))
 
 /* The compiler must not make calls of a C library out of loops, nor vector instructions. */
+#if !defined(__clang__)
 #pragma GCC optimize("no-tree-loop-distribute-patterns", "no-tree-vectorize")
+#endif
 
 #if defined(__x86_64__)
 
