@@ -42,12 +42,12 @@ enum eng_exit {
 };
 
 enum eng_view {
-#define ENG_VIEW(id, title, sentence) ENG_VIEW_##id,
+#define ENG_VIEW(id, name, kinds, title, sentence) ENG_VIEW_##id,
 #include "engine/views.def"
 	ENG_VIEW_COUNT
 };
 struct eng_view_info {
-	const char *name, *title, *sentence; /* title, sentence: translation keys */
+	const char *name, *kinds, *title, *sentence; /* title, sentence: translation keys */
 };
 extern const struct eng_view_info eng_view_infos[ENG_VIEW_COUNT];
 
@@ -99,6 +99,8 @@ struct eng_run;            /* what to run: kinds.h */
 const char *eng_run_kind(const struct eng_run *run);
 const char *eng_run_source(const struct eng_run *run);
 uint64_t eng_run_memory_view(const struct eng_run *run);
+/* Does this kind of experiment report what the view shows? run NULL: every view fits. */
+bool eng_view_fits(enum eng_view v, const struct eng_run *run);
 
 struct eng_step {
 	char *id;

@@ -15,9 +15,20 @@
 #include "engine/schema.h"
 
 const struct eng_view_info eng_view_infos[ENG_VIEW_COUNT] = {
-#define ENG_VIEW(id, title, sentence) { #id, title, sentence },
+#define ENG_VIEW(id, name, kinds, title, sentence) { name, kinds, title, sentence },
 #include "engine/views.def"
 };
+
+bool eng_view_fits(enum eng_view v, const struct eng_run *run)
+{
+	const char *kinds = eng_view_infos[v].kinds;
+	size_t n = run ? strlen(run->kind->name) : 0;
+
+	for (const char *k = kinds; run && *k; k += strcspn(k, " "), k += strspn(k, " "))
+		if (strcspn(k, " ") == n && !memcmp(k, run->kind->name, n))
+			return true;
+	return !run || !*kinds;
+}
 
 const char *eng_text(const struct eng_text *t, enum rs_lang lang)
 {

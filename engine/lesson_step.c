@@ -183,18 +183,25 @@ static int take_task(struct eng_loader *ld, const struct eng_node *n, struct eng
 	return LESSON_FAIL(ld, edit, "\"%s\" is not a starter file, so the student cannot change it", edit->s);
 }
 
-static void take_views(const struct eng_node *n, struct eng_step *s, const struct eng_step *before)
+/* After take_run. Views of the step before stay as far as they fit this step's experiment. */
+static int take_views(struct eng_loader *ld, const struct eng_node *n, struct eng_step *s,
+		      const struct eng_step *before)
 {
 	const char *const *names = eng_view_names();
 
-	if (!n && before) {
-		memcpy(s->view, before->view, sizeof(s->view));
-		s->views = before->views;
-	}
+	for (unsigned i = 0; !n && before && i < before->views; i++)
+		if (eng_view_fits(before->view[i], s->run))
+			s->view[s->views++] = before->view[i];
 	for (unsigned i = 0; n && i < n->items && s->views < ENG_VIEW_COUNT; i++)
-		for (unsigned v = 0; names[v]; v++)
-			if (!strcmp(names[v], n->item[i]->s))
-				s->view[s->views++] = (enum eng_view)v;
+		for (unsigned v = 0; names[v]; v++) {
+			if (strcmp(names[v], n->item[i]->s))
+				continue;
+			if (!eng_view_fits((enum eng_view)v, s->run))
+				return LESSON_FAIL(ld, n->item[i], "the view \"%s\" shows nothing of a run of kind \"%s\"",
+						   names[v], s->run->kind->name);
+			s->view[s->views++] = (enum eng_view)v;
+		}
+	return 0;
 }
 
 int eng_lesson_step(struct eng_loader *ld, const struct eng_node *n, unsigned index)
@@ -215,10 +222,11 @@ int eng_lesson_step(struct eng_loader *ld, const struct eng_node *n, unsigned in
 					   s->id, ld->l->step[i].line);
 	eng_lesson_text(eng_node_get(n, "text", NULL), &s->text);
 	s->timeout_ns = eng_node_duration(eng_node_get(n, "timeout", NULL), TIMEOUT_DEFAULT_NS);
-	take_views(eng_node_get(n, "views", NULL), s, before);
 	s->run = before ? before->run : NULL;
 	if (run)
 		rc = take_run(ld, run, s);
+	if (!rc)
+		rc = take_views(ld, eng_node_get(n, "views", NULL), s, before);
 	if (!rc && predict)
 		rc = take_predict(ld, predict, s);
 	if (!rc && task)

@@ -56,7 +56,7 @@ const char *const *eng_track_names(void)
 const char *const *eng_view_names(void)
 {
 	static const char *const names[] = {
-#define ENG_VIEW(id, title, sentence) #id,
+#define ENG_VIEW(id, name, kinds, title, sentence) name,
 #include "engine/views.def"
 		NULL
 	};

@@ -399,7 +399,7 @@ static bool beyond_schema(const char *name)
 		"expr-k", "expr-n", "expr-t", "expr-v", "fence-", "file-directory", "file-missing",
 		"file-starter", "hint-repeats", "hint-without-run", "hole-", "load-", "predict-without-run",
 		"prerequisite-itself", "size-", "source-not", "step-twice", "type-title-lines", "vm-",
-		"view-twice", "file-twice", "duration-", "yaml-", "utf8", "control", "deep", "empty",
+		"view-twice", "view-other-kind", "file-twice", "duration-", "yaml-", "utf8", "control", "deep", "empty",
 		"key-twice", "type-minutes-octal", "type-bool-yes", "type-bool-quoted", "file-hidden",
 	};
 

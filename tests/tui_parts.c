@@ -368,12 +368,13 @@ static void test_theme_mono(void **state)
 static void test_actions(void **state)
 {
 	(void)state;
-	static const unsigned screens[] = { TUI_IN_LIST, TUI_IN_LESSON, TUI_IN_REPLAY };
+	static const unsigned screens[] = { TUI_IN_LIST, TUI_IN_LESSON, TUI_IN_REPLAY, TUI_IN_SIDES,
+					    TUI_IN_BLOCKS, TUI_IN_PICKED };
 	for (int a = 0; a < TUI_ACTIONS; a++) {
 		int k;
 		assert_true(tui_action_key((enum tui_action)a, 0) >= 0);
 		for (unsigned i = 0; (k = tui_action_key((enum tui_action)a, i)) >= 0; i++)
-			for (size_t s = 0; s < 3; s++)
+			for (size_t s = 0; s < sizeof(screens) / sizeof(screens[0]); s++)
 				if (tui_action_infos[a].screens & screens[s]) /* no key has two meanings */
 					assert_int_equal(tui_action_of_key(k, screens[s]), a);
 		/* every row's words exist in Chinese, too */
@@ -391,11 +392,13 @@ static void test_layout(void **state)
 {
 	static const enum eng_view all[] = { ENG_VIEW_rings, ENG_VIEW_timeline, ENG_VIEW_code,
 					     ENG_VIEW_serial, ENG_VIEW_registers, ENG_VIEW_memory,
-					     ENG_VIEW_exits, ENG_VIEW_calls, ENG_VIEW_output };
+					     ENG_VIEW_exits, ENG_VIEW_calls, ENG_VIEW_output,
+					     ENG_VIEW_stages, ENG_VIEW_blocks, ENG_VIEW_cache,
+					     ENG_VIEW_guest };
 	(void)state;
 	for (int w = TUI_MIN_W; w < 260; w += 7)
 		for (int h = TUI_MIN_H; h < 90; h += 3)
-			for (int views = 0; views <= 9; views++)
+			for (int views = 0; views <= 13; views++)
 				for (int focus = -2; focus < views; focus++)
 					for (int flags = 0; flags < 4; flags++) {
 						struct tui_layout l;

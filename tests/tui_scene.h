@@ -92,12 +92,12 @@ struct scene {
 	uint64_t seq;
 };
 
-static inline void scene_open(struct scene *s, enum rs_lang lang, bool ascii)
+static inline void scene_open_text(struct scene *s, const char *yaml, enum rs_lang lang, bool ascii)
 {
 	struct rs_err err = RS_ERR_INIT;
 	memset(s, 0, sizeof(*s));
 	strcpy(s->dir, "/tmp/ringside-scene-XXXXXX");
-	s->lesson = eng_lesson_parse(scene_yaml, strlen(scene_yaml), "scene.yaml", NULL, &err);
+	s->lesson = eng_lesson_parse(yaml, strlen(yaml), "scene.yaml", NULL, &err);
 	if (!s->lesson || !mkdtemp(s->dir)) {
 		fprintf(stderr, "scene: %s:%d: %s\n", err.file, err.line, err.text[0]);
 		abort();
@@ -109,6 +109,11 @@ static inline void scene_open(struct scene *s, enum rs_lang lang, bool ascii)
 	s->app = tui_app_session(lang, ascii, s->session);
 	s->app->now = 1;
 	tui_grid_init(&s->grid, 80, 24, ascii);
+}
+
+static inline void scene_open(struct scene *s, enum rs_lang lang, bool ascii)
+{
+	scene_open_text(s, scene_yaml, lang, ascii);
 }
 
 static inline void scene_close(struct scene *s)

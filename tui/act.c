@@ -64,6 +64,36 @@ bool tui_act_enabled(const struct tui_app *a, enum tui_action action)
 	}
 }
 
+static unsigned pane_states(const struct tui_app *a, int view)
+{
+	const struct tui_lesson *ls = &a->ls;
+	enum eng_view v = ls->view[view];
+	const struct tui_pane p = { .m = ls->model, .lang = a->lang, .st = (struct tui_pane_state *)&ls->pane[v] };
+	unsigned s = 0;
+	if (tui_panes[v]->sides && tui_panes[v]->sides(&p, ls->pane[v].width) > 1)
+		s |= TUI_IN_SIDES;
+	if (v == ENG_VIEW_blocks && ls->model->tr.have_blocks)
+		s |= TUI_IN_BLOCKS;
+	if (v == ENG_VIEW_stages && ls->pane[v].picked)
+		s |= TUI_IN_PICKED;
+	return s;
+}
+
+unsigned tui_act_screens(const struct tui_app *a, bool all)
+{
+	unsigned s = a->screen;
+	for (int i = 0; a->screen != TUI_IN_LIST && i < a->ls.views; i++)
+		if (all || i == a->ls.focus)
+			s |= pane_states(a, i);
+	return s;
+}
+
+enum tui_action tui_act_of_key(const struct tui_app *a, int key)
+{
+	enum tui_action act = tui_action_of_key(key, tui_act_screens(a, false) & ~a->screen);
+	return act != TUI_ACTIONS ? act : tui_action_of_key(key, a->screen);
+}
+
 const char *tui_act_name(const struct tui_app *a, enum tui_action action)
 {
 	switch (action) {
@@ -98,7 +128,7 @@ static void run(struct tui_app *a, bool paused)
 		return;
 	}
 	tui_model_reset(ls->model);
-	ls->have_mem = false;
+	ls->have_mem = ls->have_block = false;
 	if (eng_session_run(ls->session, paused, &err) < 0)
 		tui_app_fail(a, &err);
 	/* a run that could not even begin is over by now */
@@ -223,6 +253,7 @@ static void view_next(struct tui_app *a)
 	for (int i = 0; i <= ENG_VIEW_COUNT; i++) {
 		int v = (first + i) % (ENG_VIEW_COUNT + 1);
 		bool used = v == ENG_VIEW_COUNT; /* one place in the round without an added view */
+		used |= !used && !eng_view_fits((enum eng_view)v, s->run);
 		for (unsigned k = 0; k < s->views; k++)
 			used |= (int)s->view[k] == v;
 		if (used)
@@ -232,6 +263,26 @@ static void view_next(struct tui_app *a)
 		ls->focus = ls->views - 1;
 		return;
 	}
+}
+
+/* The stages of the block that is selected in the pane of blocks, in the pane of stages. */
+static void pick(struct tui_app *a)
+{
+	struct tui_lesson *ls = &a->ls;
+	int at = -1;
+	ls->pane[ENG_VIEW_stages] = (struct tui_pane_state){ .picked = true, .key = ls->pane[ENG_VIEW_blocks].key };
+	ls->have_block = false; /* tui_app_pump asks for it */
+	for (int i = 0; i < ls->views; i++)
+		if (ls->view[i] == ENG_VIEW_stages)
+			at = i;
+	if (at < 0) {
+		ls->extra = ENG_VIEW_stages;
+		tui_app_sync(a);
+		at = ls->views - 1;
+	}
+	ls->focus = at;
+	if (!running(a) && !tui_translator_stages(&ls->model->tr, ls->pane[ENG_VIEW_stages].key, false))
+		tui_app_say(a, 0, N_("A block can be looked at while the program runs or stands still: x starts it standing still."));
 }
 
 static void speed(struct tui_app *a, double factor)
@@ -390,6 +441,17 @@ void tui_act(struct tui_app *a, enum tui_action action)
 		break;
 	case TUI_A_VIEW:
 		view_next(a);
+		break;
+	case TUI_A_PICK:
+		pick(a);
+		break;
+	case TUI_A_FOLLOW:
+		ls->pane[ENG_VIEW_stages] = (struct tui_pane_state){ 0 };
+		eng_session_inspect(ls->session, RS_BLOCK_EMU_STAGE, 0, 0, false);
+		break;
+	case TUI_A_LEFT:
+	case TUI_A_RIGHT:
+		tui_move_sideways(a, action == TUI_A_LEFT ? -1 : 1);
 		break;
 	case TUI_A_ADDRESS:
 		a->prompt = TUI_PROMPT_ADDRESS;

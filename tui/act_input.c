@@ -175,7 +175,7 @@ void tui_app_key(struct tui_app *a, int key)
 	}
 	if (!a->help && digit_key(a, key))
 		return;
-	enum tui_action act = tui_action_of_key(key, a->screen);
+	enum tui_action act = tui_act_of_key(a, key);
 	if (act != TUI_ACTIONS)
 		tui_act(a, act);
 	if (act != TUI_A_STEP)

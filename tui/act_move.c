@@ -54,6 +54,15 @@ static void pane_move(struct tui_app *a, int view, int by, bool end)
 		st->sel = 100000000;
 }
 
+void tui_move_sideways(struct tui_app *a, int by)
+{
+	struct tui_lesson *ls = &a->ls;
+	enum eng_view v = ls->view[ls->focus];
+	struct tui_pane_state *st = &ls->pane[v];
+	const struct tui_pane p = { .m = ls->model, .lang = a->lang, .st = st };
+	st->side = clamp(st->side + by, 0, tui_panes[v]->sides(&p, st->width) - 1);
+}
+
 static int *task_row(struct tui_app *a, int *n)
 {
 	const struct eng_step *s = tui_step(a);

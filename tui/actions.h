@@ -7,7 +7,12 @@
 
 #include "engine/base/lang.h"
 
-enum tui_screens { TUI_IN_LIST = 1, TUI_IN_LESSON = 2, TUI_IN_REPLAY = 4 };
+enum tui_screens {
+	TUI_IN_LIST = 1, TUI_IN_LESSON = 2, TUI_IN_REPLAY = 4,
+	TUI_IN_SIDES = 8,   /* the focused pane has places sideways */
+	TUI_IN_BLOCKS = 16, /* ... lists blocks of the translator */
+	TUI_IN_PICKED = 32, /* ... shows the block that the student picked */
+};
 
 enum tui_action {
 #define TUI_ACTION(id, keys, name, sentence, screens, rank) TUI_A_##id,
@@ -23,7 +28,7 @@ struct tui_action_info {
 };
 extern const struct tui_action_info tui_action_infos[TUI_ACTIONS];
 
-/* The action of a key on a screen (one of enum tui_screens); TUI_ACTIONS when it has none. */
+/* The action of a key on a screen (enum tui_screens); TUI_ACTIONS when it has none. */
 enum tui_action tui_action_of_key(int key, unsigned screen);
 /* The i-th key of an action; -1 past the last. */
 int tui_action_key(enum tui_action a, unsigned i);

@@ -367,7 +367,7 @@ void tui_app_sync(struct tui_app *a)
 		ls->count = 0;
 		ls->warned = false;
 		ls->extra = -1;
-		ls->have_mem = false;
+		ls->have_mem = ls->have_block = false;
 		ls->mem_addr = eng_run_memory_view(tui_step(a)->run);
 		ls->mem_virtual = false;
 		memset(ls->pane, 0, sizeof(ls->pane));
@@ -425,6 +425,16 @@ static void look_at_memory(struct tui_app *a)
 	eng_session_inspect(ls->session, RS_BLOCK_MEMORY, ls->mem_addr, 1024, ls->mem_virtual);
 }
 
+/* The block that the student picked is asked for once in every run. */
+static void look_at_block(struct tui_app *a)
+{
+	struct tui_lesson *ls = &a->ls;
+	const struct tui_pane_state *st = &ls->pane[ENG_VIEW_stages];
+	bool runs = ls->model->state == TUI_RUN_GOING || ls->model->state == TUI_RUN_PAUSED;
+	if (a->screen == TUI_IN_LESSON && st->picked && runs && !ls->have_block)
+		ls->have_block = eng_session_inspect(ls->session, RS_BLOCK_EMU_STAGE, st->key, 0, false) == 0;
+}
+
 void tui_app_pump(struct tui_app *a)
 {
 	if (a->have_notice && a->now >= a->notice_until) {
@@ -438,6 +448,7 @@ void tui_app_pump(struct tui_app *a)
 		a->dirty = true;
 	tui_app_sync(a);
 	look_at_memory(a);
+	look_at_block(a);
 }
 
 int tui_app_timeout(const struct tui_app *a)

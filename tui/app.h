@@ -83,6 +83,7 @@ struct tui_lesson {
 	unsigned count;              /* number typed before `s`; 0: none */
 	bool warned;                 /* told once that a prediction comes first */
 	bool have_mem;               /* the memory pane's place was asked for */
+	bool have_block;             /* the picked block's stages were asked for in this run */
 	uint64_t mem_addr;
 	bool mem_virtual;
 };
@@ -162,7 +163,12 @@ void tui_act(struct tui_app *a, enum tui_action action);
 bool tui_act_enabled(const struct tui_app *a, enum tui_action action);
 /* Its short name right now ("pause" or "go on"); a translation key. */
 const char *tui_act_name(const struct tui_app *a, enum tui_action action);
+/* The screen and the states of the focused pane (enum tui_screens); with `all`, of every pane here. */
+unsigned tui_act_screens(const struct tui_app *a, bool all);
+/* What a key does right now; TUI_ACTIONS: nothing. */
+enum tui_action tui_act_of_key(const struct tui_app *a, int key);
 void tui_move(struct tui_app *a, enum tui_action how);
+void tui_move_sideways(struct tui_app *a, int by);
 void tui_scroll_at(struct tui_app *a, int x, int y, int rows);
 void tui_answer(struct tui_app *a, int64_t guess);
 

@@ -12,6 +12,11 @@ static int wanted_width(enum eng_view v)
 		return 36;
 	case ENG_VIEW_serial:
 		return 30;
+	case ENG_VIEW_stages: /* four columns */
+		return 116;
+	case ENG_VIEW_guest:
+	case ENG_VIEW_cache:
+		return 44;
 	case ENG_VIEW_registers:
 		return 52;
 	default:
@@ -33,6 +38,10 @@ static int enough_rows(enum eng_view v)
 		return 20;
 	case ENG_VIEW_exits:
 		return 18;
+	case ENG_VIEW_guest:
+		return 24;
+	case ENG_VIEW_cache:
+		return 22;
 	case ENG_VIEW_serial:
 		return 13;
 	default:

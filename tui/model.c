@@ -63,11 +63,12 @@ static void run_begin(struct tui_model *m)
 	rs_str_clear(&m->code);
 	rs_str_clear(&m->tables);
 	rs_str_clear(&m->walk);
+	tui_translator_clear(&m->tr);
 	for (unsigned i = 0; i < TUI_STREAMS; i++) {
 		rs_str_clear(&m->text[i]);
 		m->text_cut[i] = 0;
 	}
-	for (unsigned i = 0; i < 5; i++)
+	for (unsigned i = 0; i < TUI_BLOCKS; i++)
 		m->part[i].have = m->part[i].total = 0;
 }
 
@@ -113,7 +114,7 @@ static void take_memory(struct tui_model *m, const unsigned char *p, size_t n)
 
 static void take_state(struct tui_model *m, const struct rs_event *ev)
 {
-	if (ev->arg[0] >= 5)
+	if (ev->arg[0] >= TUI_BLOCKS)
 		return;
 	struct rs_state_assembler *a = &m->part[ev->arg[0]];
 	size_t n = rs_state_feed(a, ev);
@@ -145,6 +146,9 @@ static void take_state(struct tui_model *m, const struct rs_event *ev)
 		break;
 	case RS_BLOCK_MEMORY:
 		take_memory(m, a->buf, n);
+		break;
+	default:
+		tui_translator_take(&m->tr, (enum rs_block)ev->arg[0], a->buf, n);
 		break;
 	}
 }
@@ -196,6 +200,7 @@ static void take_run(struct tui_model *m, const struct rs_event *ev)
 		ring_add(&m->calls, ev);
 		break;
 	case RS_EV_VM_END:
+	case RS_EV_EMU_END:
 		m->outcome = *ev;
 		m->have_outcome = true;
 		m->end_time = ev->time;
@@ -290,6 +295,7 @@ void tui_model_free(struct tui_model *m)
 	rs_str_release(&m->code);
 	rs_str_release(&m->tables);
 	rs_str_release(&m->walk);
+	tui_translator_clear(&m->tr);
 	for (unsigned i = 0; i < TUI_STREAMS; i++)
 		rs_str_release(&m->text[i]);
 	free(m);

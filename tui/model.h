@@ -13,6 +13,7 @@
 #include "engine/base/bus.h"
 #include "engine/base/state.h"
 #include "engine/base/str.h"
+#include "tui/translator.h"
 
 #define TUI_EVENTS_MAX 8192     /* timeline: the newest stay */
 #define TUI_CROSSINGS_MAX 1024
@@ -21,6 +22,7 @@
 #define TUI_MEMORY_MAX 4096
 #define TUI_EXITS 64            /* slots of the counter vm.exits */
 #define TUI_STREAMS 8
+#define TUI_BLOCKS (RS_BLOCK_EMU_REGS + 1) /* kinds of snapshots */
 
 /* The newest `cap` events of some kinds, oldest first by index. */
 struct tui_ring {
@@ -74,7 +76,8 @@ struct tui_model {
 	struct rs_mem_head mem;
 	unsigned char mem_bytes[TUI_MEMORY_MAX], mem_prev[TUI_MEMORY_MAX];
 	bool have_mem, mem_comparable; /* mem_prev is of the same place */
-	struct rs_state_assembler part[5]; /* by enum rs_block */
+	struct tui_translator tr;
+	struct rs_state_assembler part[TUI_BLOCKS]; /* by enum rs_block */
 
 	struct rs_str text[TUI_STREAMS]; /* by enum rs_stream */
 	uint64_t text_cut[TUI_STREAMS];  /* bytes dropped at the front */

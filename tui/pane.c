@@ -5,7 +5,7 @@
 #include "tui/text.h"
 
 const struct tui_pane_ops *const tui_panes[ENG_VIEW_COUNT] = {
-#define ENG_VIEW(id, title, sentence) &tui_pane_##id,
+#define ENG_VIEW(id, name, kinds, title, sentence) &tui_pane_##id,
 #include "engine/views.def"
 };
 
@@ -146,6 +146,43 @@ const char *tui_fmt_rate(double r, char *buf, size_t size)
 	else
 		snprintf(buf, size, "%.1fM/s", r / 1e6);
 	return buf;
+}
+
+void tui_bar(struct tui_area a, int x, int y, int width, enum tui_style s, uint64_t n, uint64_t most)
+{
+	static const char *const part[] = { "", "▏", "▎", "▍", "▌", "▋", "▊", "▉" };
+	int eighths = most ? (int)((double)n / (double)most * width * 8) : 0;
+	if (n && eighths < 2)
+		eighths = 2;
+	tui_hline(a, x, y, eighths / 8, s, "█");
+	if (eighths % 8 && !a.g->ascii)
+		tui_put(a, x + eighths / 8, y, s, part[eighths % 8]);
+}
+
+/* Times 16, so that a level does not hang on a power of two. */
+static unsigned log2_16(uint64_t n)
+{
+	unsigned bits = 0;
+	while (n >> bits > 1)
+		bits++;
+	uint64_t rest = bits >= 4 ? n >> (bits - 4) & 15 : n << (4 - bits) & 15;
+	return n ? bits * 16 + (unsigned)rest : 0;
+}
+
+int tui_heat(uint64_t n, uint64_t most)
+{
+	static const unsigned limit[TUI_HEATS - 1] = { 30, 55, 75, 92 }; /* percent of the logarithm */
+	unsigned share = n >= most ? 100 : log2_16(n + 1) * 100 / log2_16(most + 1);
+	int level = 0;
+	while (n && level < TUI_HEATS - 1 && share >= limit[level])
+		level++;
+	return level;
+}
+
+const char *tui_heat_glyph(int level)
+{
+	static const char *const glyphs[TUI_HEATS] = { "░", "▒", "▒", "▓", "█" };
+	return glyphs[level];
 }
 
 enum tui_style tui_ring_style(unsigned cpl)

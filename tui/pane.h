@@ -15,6 +15,12 @@ struct tui_pane_state {
 	int sel;      /* selected row, or first row shown when rows cannot be selected */
 	int top;      /* first row shown; kept by drawing */
 	int page;     /* rows shown; kept by drawing */
+	int width;    /* columns; kept by drawing */
+	int head;     /* rows above the first one, -1: rows cannot be clicked; kept by drawing */
+	int side;     /* place sideways: column, page */
+	int drawn;    /* sel as the last draw left it: another one means that the student moved */
+	bool picked;  /* the student chose what `key` names; else the pane follows what is reported */
+	uint64_t key; /* of the selected or shown thing: a block's guest address */
 };
 
 struct tui_pane {
@@ -27,10 +33,11 @@ struct tui_pane {
 struct tui_pane_ops {
 	void (*draw)(struct tui_area a, const struct tui_pane *p);
 	int (*rows)(const struct tui_pane *p, int width); /* NULL: nothing to move */
+	int (*sides)(const struct tui_pane *p, int width); /* places sideways; NULL: one */
 	bool select;  /* rows are selected one by one; else they scroll */
 	bool tail;    /* follows the newest row until the student moves */
 };
-#define ENG_VIEW(id, title, sentence) extern const struct tui_pane_ops tui_pane_##id;
+#define ENG_VIEW(id, name, kinds, title, sentence) extern const struct tui_pane_ops tui_pane_##id;
 #include "engine/views.def"
 extern const struct tui_pane_ops *const tui_panes[ENG_VIEW_COUNT];
 
@@ -57,6 +64,17 @@ const char *tui_fmt_time(uint64_t ns, char *buf, size_t size);
 const char *tui_fmt_count(uint64_t n, char *buf, size_t size);
 /* "12.3k/s" */
 const char *tui_fmt_rate(double r, char *buf, size_t size);
+/* A bar of n of `most` in `width` columns, in eighths of a cell; something is never nothing. */
+void tui_bar(struct tui_area a, int x, int y, int width, enum tui_style s, uint64_t n, uint64_t most);
+/* How hot something is that ran n times, where the hottest ran `most` times: 0 cold to 4 hot, by the
+ * logarithm. Colour and glyph of a level; each tells it without the other. */
+#define TUI_HEATS 5
+int tui_heat(uint64_t n, uint64_t most);
+static inline enum tui_style tui_heat_style(int level)
+{
+	return (enum tui_style)(TUI_S_HEAT0 + level);
+}
+const char *tui_heat_glyph(int level);
 /* The style of a privilege level. */
 enum tui_style tui_ring_style(unsigned cpl);
 enum tui_back tui_ring_badge(unsigned cpl);

@@ -45,18 +45,6 @@ static const char *reason_name(unsigned reason, char *buf, size_t size)
 	return buf;
 }
 
-/* Eighths of a cell, so that small differences show. */
-static void bar(struct tui_area a, int x, int y, int width, uint64_t n, uint64_t most)
-{
-	static const char *const part[] = { "", "▏", "▎", "▍", "▌", "▋", "▊", "▉" };
-	int eighths = most ? (int)((double)n / (double)most * width * 8) : 0;
-	if (n && eighths < 2)
-		eighths = 2;
-	tui_hline(a, x, y, eighths / 8, TUI_S_F_VM, "█");
-	if (eighths % 8 && !a.g->ascii)
-		tui_put(a, x + eighths / 8, y, TUI_S_F_VM, part[eighths % 8]);
-}
-
 static void draw(struct tui_area a, const struct tui_pane *p)
 {
 	const struct tui_model *m = p->m;
@@ -88,13 +76,14 @@ static void draw(struct tui_area a, const struct tui_pane *p)
 		tui_put_right(a, a.w, 0, TUI_S_DIM, tui_tr(p, N_("rate")));
 	struct tui_area list = tui_area_sub(a, 0, 1, a.w, a.h - 2);
 	int top = tui_pane_window(p, &tui_pane_exits, n, list.h);
+	p->st->head = 1;
 	int bar_x = a.w >= 60 ? 18 : 15, bar_w = count_x - 12 - bar_x;
 	for (int i = 0; i < list.h && top + i < n; i++) {
 		const struct row *e = &r[top + i];
 		bool sel = top + i == p->st->sel;
 		tui_put_max(list, 0, i, bar_x - 1, sel ? TUI_S_STRONG : TUI_S_TEXT,
 			    reason_name(e->reason, name, sizeof(name)));
-		bar(list, bar_x, i, bar_w, e->n, r[0].n);
+		tui_bar(list, bar_x, i, bar_w, TUI_S_F_VM, e->n, r[0].n);
 		tui_put_right(list, count_x, i, TUI_S_STRONG, tui_fmt_count(e->n, t, sizeof(t)));
 		if (rates && m->rate[e->reason] > 0)
 			tui_put_right(list, a.w, i, TUI_S_DIM, tui_fmt_rate(m->rate[e->reason], t, sizeof(t)));

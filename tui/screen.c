@@ -119,12 +119,14 @@ static void draw_hints(struct tui_app *a, struct tui_area row)
 		draw_hint(a, row, end, pinned[i], false);
 		end -= 3;
 	}
+	unsigned screens = tui_act_screens(a, false);
 	int x = 1;
 	for (int rank = 1; rank < 20; rank++)
 		for (int i = 0; i < TUI_ACTIONS; i++) {
 			enum tui_action act = (enum tui_action)i;
 			const struct tui_action_info *info = &tui_action_infos[i];
-			if (info->rank != rank || !(info->screens & a->screen) || !tui_act_enabled(a, act))
+			if (info->rank != rank || !(info->screens & screens) || !tui_act_enabled(a, act) ||
+			    tui_act_of_key(a, tui_action_key(act, 0)) != act)
 				continue;
 			int w = draw_hint(a, row, 0, act, true);
 			if (x + w > end)
@@ -197,7 +199,7 @@ static int help_rows(const struct tui_app *a, int width)
 {
 	int rows = 0;
 	for (int i = 0; i < TUI_ACTIONS; i++)
-		if (tui_action_infos[i].screens & a->screen)
+		if (tui_action_infos[i].screens & tui_act_screens(a, true))
 			rows += tui_wrap_rows(tui_app_tr(a, tui_action_infos[i].sentence), width);
 	return rows;
 }
@@ -223,7 +225,7 @@ static void draw_help(struct tui_app *a, struct tui_area all)
 	for (int i = 0; i < TUI_ACTIONS; i++) {
 		char keys[48];
 		const struct tui_action_info *info = &tui_action_infos[i];
-		if (!(info->screens & a->screen))
+		if (!(info->screens & tui_act_screens(a, true)))
 			continue;
 		tui_put_max(in, 0, y, key_w - 1, TUI_S_KEY,
 			    tui_action_keys_label((enum tui_action)i, keys, sizeof(keys)));

@@ -104,11 +104,11 @@ static void draw_pane(struct tui_app *a, struct tui_area frame, int view, const 
 			x += tui_put(frame, x, 0, TUI_S_BORDER, " ");
 		}
 	}
+	st->head = 0;
+	st->width = in.w;
 	ops->draw(in, &p);
-	if (ops->select) {
-		int head = v == ENG_VIEW_exits ? 1 : 0;
-		tui_hit_add(a, tui_area_sub(in, 0, head, in.w, st->page), TUI_HIT_ROW, view);
-	}
+	if (ops->select && st->head >= 0)
+		tui_hit_add(a, tui_area_sub(in, 0, st->head, in.w, st->page), TUI_HIT_ROW, view);
 	if (ops->rows)
 		tui_draw_thumb(frame, ops->rows(&p, in.w), st->page, st->top, p.focus);
 }
@@ -221,7 +221,7 @@ static void draw_status(struct tui_app *a, struct tui_area row)
 		x += draw_item(row, x, tui_app_tr(a, N_("exits")), tui_fmt_count(exits, t, sizeof(t)));
 	if (m->rip && m->state == TUI_RUN_PAUSED) {
 		snprintf(t, sizeof(t), "0x%llx", (unsigned long long)m->rip);
-		x += draw_item(row, x, "RIP", t);
+		x += draw_item(row, x, m->seen[RS_EV_EMU_LOAD] ? "PC" : "RIP", t);
 	}
 	if (m->have_counters && m->counters.v[RS_CTR_VM_STEPS])
 		x += draw_item(row, x, tui_app_tr(a, N_("steps")),

@@ -1,0 +1,289 @@
+/* One block in its four stages, side by side: each row stands beside what its guest instruction became.
+ * A narrow pane shows some of the columns; Left and Right move.
+ */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tui/pane.h"
+
+static const char *const titles[TUI_STAGES] = { N_("guest"), N_("IR"), N_("IR after the passes"), N_("host code") };
+
+/* Which reported stage stands in which column; -1: none. */
+static void columns_of(const struct tui_block_stages *s, int at[TUI_STAGES])
+{
+	for (int i = 0; i < TUI_STAGES; i++)
+		at[i] = -1;
+	for (unsigned i = 0; i < s->n; i++) {
+		const char *name = s->head[i].name;
+		at[!strcmp(name, "guest") ? TUI_STAGE_GUEST : !strcmp(name, "ir") ? TUI_STAGE_IR :
+		   !strcmp(name, "host") ? TUI_STAGE_HOST : TUI_STAGE_OPT] = (int)i;
+	}
+	if (at[TUI_STAGE_OPT] < 0) /* no pass is switched on: the IR stays as it is */
+		at[TUI_STAGE_OPT] = at[TUI_STAGE_IR];
+}
+
+/* The block that the student picked, else the one reported last. */
+static const struct tui_block_stages *shown(const struct tui_pane *p)
+{
+	return tui_translator_stages(&p->m->tr, p->st->key, !p->st->picked);
+}
+
+static int columns_in(int width)
+{
+	return width >= 112 ? 4 : width >= 92 ? 3 : width >= 38 ? 2 : 1;
+}
+
+static int sides_of(const struct tui_pane *p, int width)
+{
+	(void)p;
+	return TUI_STAGES + 1 - columns_in(width);
+}
+
+/* The rows of the columns that are shown. */
+static void make(const struct tui_pane *p, int width, const struct tui_block_stages *s, struct tui_stages *out)
+{
+	const char *text[TUI_STAGES];
+	int at[TUI_STAGES];
+	columns_of(s, at);
+	for (int i = 0; i < TUI_STAGES; i++)
+		text[i] = at[i] < 0 ? NULL : s->text[at[i]];
+	tui_stages_make(out, text, ((1u << columns_in(width)) - 1) << p->st->side);
+}
+
+static int rows_of(const struct tui_pane *p, int width)
+{
+	const struct tui_block_stages *s = shown(p);
+	struct tui_stages st;
+	if (!s)
+		return 0;
+	make(p, width, s, &st);
+	int rows = (int)st.rows;
+	tui_stages_release(&st);
+	return rows;
+}
+
+/* "10632:  86aa      mv a3,a0": the address, and how long address and bytes are. */
+static size_t place_of(const char *s, size_t n, uint64_t *addr, size_t *digits)
+{
+	size_t i = 0, word = 0;
+	*addr = 0;
+	while (i < n && isxdigit((unsigned char)s[i]))
+		*addr = *addr << 4 | (uint64_t)(isdigit((unsigned char)s[i]) ? s[i] - '0' : (s[i] | 32) - 'a' + 10), i++;
+	*digits = i;
+	if (!i || i == n || s[i] != ':')
+		return *digits = 0;
+	for (i++; i < n && s[i] == ' ';)
+		i++;
+	while (i + word < n && isxdigit((unsigned char)s[i + word]))
+		word++;
+	if (word >= 4 && !(word & 1) && i + word < n && s[i + word] == ' ')
+		for (i += word; i < n && s[i] == ' ';)
+			i++;
+	return i;
+}
+
+static void put_code(struct tui_area a, int x, int y, const char *s, size_t n, bool faint)
+{
+	size_t word = 0;
+	while (word < n && s[word] != ' ')
+		word++;
+	rs_auto_str name = RS_STR_INIT, rest = RS_STR_INIT;
+	rs_str_addn(&name, s, word);
+	rs_str_addn(&rest, s + word, n - word);
+	x += tui_put(a, x, y, faint ? TUI_S_FAINT : TUI_S_STRONG, name.p);
+	tui_put(a, x, y, faint ? TUI_S_FAINT : TUI_S_TEXT, rest.p);
+}
+
+static void put_cell(struct tui_area a, int y, int column, const struct tui_stage_cell *c)
+{
+	uint64_t addr;
+	size_t digits, skip = 0;
+	int x = 1;
+	if (column == TUI_STAGE_IR || column == TUI_STAGE_OPT) {
+		bool label = c->s && c->n > 6 && !memcmp(c->s, "label ", 6);
+		if (c->mark == TUI_SM_GONE && !c->s)
+			tui_put(a, 1, y, TUI_S_FAINT, "·");
+		else if (c->mark == TUI_SM_GONE)
+			tui_put(a, 0, y, TUI_S_FAIL, "-");
+		else if (c->mark == TUI_SM_NEW)
+			tui_put(a, 0, y, TUI_S_OK, "+");
+		else if (c->mark == TUI_SM_CHANGED && column == TUI_STAGE_OPT)
+			tui_put(a, 0, y, TUI_S_CHANGED, "~");
+		if (!c->s)
+			return;
+		if (label) {
+			rs_auto_str t = RS_STR_INIT;
+			rs_str_addn(&t, c->s + 6, c->n - 6);
+			rs_str_add(&t, ":");
+			tui_put(a, 1, y, c->mark == TUI_SM_GONE ? TUI_S_FAINT : TUI_S_ACCENT, t.p);
+		} else if (c->mark == TUI_SM_CHANGED && column == TUI_STAGE_OPT) {
+			rs_auto_str t = RS_STR_INIT;
+			rs_str_addn(&t, c->s, c->n);
+			tui_put(a, 1, y, TUI_S_CHANGED, t.p);
+		} else {
+			put_code(a, 1, y, c->s, c->n, c->mark == TUI_SM_GONE);
+		}
+		return;
+	}
+	if (!c->s)
+		return;
+	skip = place_of(c->s, c->n, &addr, &digits);
+	if (digits && a.w >= 20) { /* in narrow columns the instruction alone */
+		int room = column == TUI_STAGE_HOST ? 3 : 6;
+		x += room > (int)digits ? room - (int)digits : 0;
+		x += tui_put_raw(a, x, y, a.w, TUI_S_FAINT, c->s, digits) + 2;
+	}
+	put_code(a, x, y, c->s + skip, c->n - skip, false);
+}
+
+/* "7 instructions → 12 operations → 9 left → 88 bytes", or the numbers alone where that is too long. */
+static void put_counts(struct tui_area a, int from, const struct tui_pane *p, const struct tui_stages *st,
+		       unsigned host_bytes)
+{
+	rs_auto_str full = RS_STR_INIT, brief = RS_STR_INIT;
+	const unsigned n[] = { st->count[TUI_STAGE_GUEST], st->count[TUI_STAGE_IR], st->count[TUI_STAGE_OPT],
+			       host_bytes };
+	static const char *const words[] = { N_("%u instructions"), N_("%u operations"), N_("%u after the passes"),
+					     N_("%u bytes of host code") };
+	for (int i = 0; i < TUI_STAGES; i++) {
+		if (!n[i])
+			continue;
+		if (full.len) {
+			rs_str_add(&full, " → ");
+			rs_str_add(&brief, " → ");
+		}
+		rs_str_addf(&full, tui_tr(p, words[i]), n[i]);
+		rs_str_addf(&brief, i == TUI_STAGE_HOST ? "%u B" : "%u", n[i]);
+	}
+	const char *text = from + tui_width(a.g, full.p) <= a.w ? full.p : brief.p;
+	if (from + tui_width(a.g, text) <= a.w)
+		tui_put_right(a, a.w, 0, TUI_S_DIM, text);
+}
+
+static void draw_head(struct tui_area a, const struct tui_pane *p, const struct tui_block_stages *s,
+		      const struct tui_stages *st)
+{
+	const struct tui_translator *t = &p->m->tr;
+	const struct rs_emu_stage *h = &s->head[0];
+	int at = tui_translator_block(t, h->pc), host[TUI_STAGES], x = 0;
+	uint64_t runs = h->runs == ~0ull ? 0 : h->runs;
+	char n[32];
+	if (at >= 0 && t->blocks.counted && t->block[at].runs > runs)
+		runs = t->block[at].runs;
+	columns_of(s, host);
+	if (h->symbol[0])
+		x += tui_put_max(a, x, 0, a.w / 2, TUI_S_ACCENT, h->symbol) + 2;
+	x += tui_putf(a, x, 0, TUI_S_DIM, "0x%llx", (unsigned long long)h->pc) + 2;
+	if (runs)
+		x += tui_putf(a, x, 0, TUI_S_STRONG, "×%s", tui_fmt_count(runs, n, sizeof(n))) + 2;
+	put_counts(a, x, p, st, host[TUI_STAGE_HOST] >= 0 ? s->head[host[TUI_STAGE_HOST]].code_size : 0);
+}
+
+/* What the marks mean, where there is room for it. */
+static void draw_legend(struct tui_area a, int y, const struct tui_pane *p)
+{
+	static const struct {
+		const char *mark, *text;
+		enum tui_style style;
+	} marks[] = {
+		{ "-", N_("removed by a pass"), TUI_S_FAIL },
+		{ "~", N_("changed"), TUI_S_CHANGED },
+		{ "+", N_("added"), TUI_S_OK },
+	};
+	int x = 1;
+	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+		x += tui_put(a, x, y, marks[i].style, marks[i].mark) + 1;
+		x += tui_put(a, x, y, TUI_S_DIM, tui_tr(p, marks[i].text)) + 3;
+	}
+}
+
+/* The instruction at which the program stands. */
+static bool current(const struct tui_pane *p, const struct tui_stage_row *r)
+{
+	const struct tui_stage_cell *c = &r->cell[TUI_STAGE_GUEST];
+	uint64_t addr;
+	size_t digits;
+	if (!c->s || !p->m->tr.have_regs || p->m->state == TUI_RUN_GOING)
+		return false;
+	place_of(c->s, c->n, &addr, &digits);
+	return digits && addr == p->m->tr.regs.pc;
+}
+
+static void draw_columns(struct tui_area a, const struct tui_pane *p, const struct tui_block_stages *s,
+			 const struct tui_stages *st)
+{
+	int k = columns_in(a.w), first = p->st->side, at[TUI_STAGES];
+	struct tui_area list = tui_area_sub(a, 0, 1, a.w, a.h - 1);
+	int top = tui_pane_window(p, &tui_pane_stages, (int)st->rows, list.h);
+	columns_of(s, at);
+	for (int y = 0; y < list.h && top + y < (int)st->rows; y++)
+		if (st->row[top + y].insn & 1) /* bands tell the instructions apart */
+			tui_back_row(list, 0, y, list.w, TUI_B_PANEL);
+	int now = -2;
+	for (unsigned i = 0; i < st->rows; i++)
+		if (current(p, &st->row[i]))
+			now = st->row[i].insn;
+	for (int i = 0, x = 0; i < k; i++) {
+		/* the guest's column needs the least */
+		int w = (a.w - x - (k - i - 1)) / (k - i), column = first + i;
+		if (column == TUI_STAGE_GUEST && k > 1)
+			w = a.w < 60 ? 19 : w > 30 ? 30 : w;
+		struct tui_area c = tui_area_sub(list, x, 0, w, list.h);
+		struct tui_area t = tui_area_sub(a, x, 0, w, 1);
+		int used = tui_put(t, 1, 0, TUI_S_STRONG, tui_tr(p, titles[column]));
+		if (column == TUI_STAGE_OPT && at[column] >= 0 && at[column] == at[TUI_STAGE_IR])
+			tui_put(t, used + 2, 0, TUI_S_DIM, tui_tr(p, N_("(all off)")));
+		if (at[column] < 0)
+			tui_put(c, 1, 0, TUI_S_FAINT, tui_tr(p, column == TUI_STAGE_HOST ?
+				N_("the interpreter makes none") : N_("not reported")));
+		for (int y = 0; y < list.h && top + y < (int)st->rows; y++)
+			put_cell(c, y, column, &st->row[top + y].cell[column]);
+		x += w;
+		if (i + 1 < k)
+			for (int y = 0; y < a.h; y++)
+				tui_hline(a, x, y, 1, TUI_S_BORDER, "│");
+		x++;
+	}
+	for (int y = 0; y < list.h && top + y < (int)st->rows; y++)
+		if (st->row[top + y].insn == now) {
+			tui_back_row(list, 0, y, list.w, TUI_B_MARK);
+			if (st->row[top + y].first)
+				tui_put(list, 0, y, TUI_S_CHANGED, "▶");
+		}
+	tui_back_row(a, 0, 0, a.w, TUI_B_CODE);
+	if (first > 0)
+		tui_put(a, 0, 0, TUI_S_ACCENT, "◀");
+	if (first + k < TUI_STAGES)
+		tui_put(a, a.w - 1, 0, TUI_S_ACCENT, "▶");
+}
+
+static void draw(struct tui_area a, const struct tui_pane *p)
+{
+	const struct tui_block_stages *s = shown(p);
+	struct tui_stages st;
+	if (!s && p->st->picked) {
+		rs_auto_str t = RS_STR_INIT;
+		rs_str_addf(&t, tui_tr(p, N_("The stages of the block at 0x%llx were not reported. They are asked for while the program runs or stands still.")),
+			    (unsigned long long)p->st->key);
+		tui_pane_empty(a, p, t.p);
+		return;
+	}
+	if (!s) {
+		tui_pane_empty(a, p, N_("One block appears here when the program stands still or ends: the guest's instructions, the IR, the IR after the passes, and host code. Choose a block in the pane of blocks and press Enter."));
+		return;
+	}
+	int most = sides_of(p, a.w) - 1;
+	if (p->st->side > most)
+		p->st->side = most;
+	make(p, a.w, s, &st);
+	draw_head(a, p, s, &st);
+	bool legend = a.h >= 16;
+	if (legend)
+		draw_legend(a, a.h - 1, p);
+	draw_columns(tui_area_sub(a, 0, 1, a.w, a.h - 1 - legend), p, s, &st);
+	tui_stages_release(&st);
+}
+
+const struct tui_pane_ops tui_pane_stages = { .draw = draw, .rows = rows_of, .sides = sides_of };
