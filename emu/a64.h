@@ -78,6 +78,10 @@ enum a64_sysreg {
 #include "emu/a64_sysreg.def"
 };
 
+enum a64_access { A64_ACCESS_RW, A64_ACCESS_RO, A64_ACCESS_ID };
+/* Name of a system register of a64_sysreg.def and how it may be accessed; NULL: not one of them. */
+const char *a64_sysreg_name(unsigned number, enum a64_access *access);
+
 /* Decodes an instruction. False: reserved or unknown; out->bits is set so that it can be shown. */
 bool a64_decode(uint32_t bits, struct a64_insn *out);
 

@@ -95,6 +95,18 @@ static uint64_t vector_imm(uint64_t imm8, unsigned cmode, unsigned op)
 	return v;
 }
 
+const char *a64_sysreg_name(unsigned number, enum a64_access *how)
+{
+	switch (number) {
+#define A64_SYSREG(id, op0, op1, crn, crm, op2, name, access, text)                                \
+	case A64_SYSREG_##id:                                                                      \
+		*how = A64_ACCESS_##access;                                                        \
+		return name;
+#include "emu/a64_sysreg.def"
+	}
+	return NULL;
+}
+
 /* ---- the index: rows by bits 28:21 ---- */
 
 #define KEY_AT 21

@@ -10,7 +10,7 @@
 const char *emu_exc_name(enum emu_exc e)
 {
 	static const char *const names[EMU_EXC_COUNT] = {
-		"none", "syscall", "break", "illegal", "fence.i", "segv", "bus", "misaligned", "kick", "limit",
+		"none", "syscall", "break", "illegal", "fence.i", "assist", "segv", "bus", "misaligned", "kick", "limit",
 	};
 
 	return (unsigned)e < EMU_EXC_COUNT ? names[e] : "?";

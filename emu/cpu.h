@@ -17,6 +17,7 @@ enum emu_exc {
 	EMU_EXC_BREAK,      /* pc = the breakpoint instruction */
 	EMU_EXC_ILLEGAL,    /* pc = the instruction; SIGILL */
 	EMU_EXC_FENCE_I,    /* handled in the run loop; never returned */
+	EMU_EXC_ASSIST,     /* the guest's assist() does the instruction at pc; never returned */
 	EMU_EXC_SEGV,       /* data: pc = the instruction, cpu->fault_addr, cpu->fault_write;
 			       fetch: pc = fault_addr = the address that cannot be executed */
 	EMU_EXC_BUS,        /* past the end of a mapped file, same fields; SIGBUS */
@@ -58,6 +59,7 @@ struct emu_cpu {
 	uint64_t pc;
 	uint64_t res_addr;      /* reservation: guest address, ~0 = none */
 	uint64_t res_value;     /* what was loaded, as it stands in memory (zero-extended) */
+	uint64_t res_high;      /* ... and the upper half of 128 bits */
 	uint64_t fault_addr;
 	bool fault_write;
 	uint8_t rm;             /* 0..3: MXCSR.RC holds the rounding mode; 4 and above: RISC-V frm as

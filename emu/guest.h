@@ -66,6 +66,9 @@ struct emu_guest {
 	 * `avail` bytes are needed (the rest is not executable: the caller raises the fault). An encoding
 	 * that it does not know becomes EMU_EXC_ILLEGAL and has a length all the same. */
 	unsigned (*translate)(struct emu_xlat *x, const uint8_t *code, unsigned avail);
+	/* Does the instruction at cpu->pc, which translated code left to C (EMU_EXC_ASSIST): registers, memory,
+	 * pc. NONE, or the exception that it raises instead, with pc as it was. NULL: there are none. */
+	enum emu_exc (*assist)(struct emu_cpu *cpu);
 	/* Control may go to `pc`, or anywhere (EMU_ANYWHERE): globals whose new value the front end held
 	 * back are written if they may be read there. NULL: nothing is ever held back. */
 	void (*settle)(struct emu_xlat *x, uint64_t pc);

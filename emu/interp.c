@@ -193,51 +193,85 @@ static uint8_t *access_atomic(struct run *r, uint64_t address, unsigned size, bo
 	return aligned(r, address, size, write) ? access_mem(r, address, size, write) : NULL;
 }
 
+/* Memory of 1 << size bytes becomes `value` if it is `old`. Returns what it was. */
+static uint64_t exchange(uint8_t *p, unsigned size, uint64_t old, uint64_t value)
+{
+	uint8_t old8 = (uint8_t)old;
+	uint16_t old16 = (uint16_t)old;
+	uint32_t old32 = (uint32_t)old;
+
+#define EXCHANGE(type, was)                                                                        \
+	__atomic_compare_exchange_n((type *)(void *)p, &was, (type)value, false, __ATOMIC_SEQ_CST, \
+				    __ATOMIC_SEQ_CST);                                             \
+	return was
+	switch (size) {
+	case EMU_M8: EXCHANGE(uint8_t, old8);
+	case EMU_M16: EXCHANGE(uint16_t, old16);
+	case EMU_M32: EXCHANGE(uint32_t, old32);
+	default: EXCHANGE(uint64_t, old);
+	}
+#undef EXCHANGE
+}
+
+static uint64_t load_atomic(const uint8_t *p, unsigned size)
+{
+	switch (size) {
+	case EMU_M8: return __atomic_load_n(p, __ATOMIC_SEQ_CST);
+	case EMU_M16: return __atomic_load_n((const uint16_t *)(const void *)p, __ATOMIC_SEQ_CST);
+	case EMU_M32: return __atomic_load_n((const uint32_t *)(const void *)p, __ATOMIC_SEQ_CST);
+	default: return __atomic_load_n((const uint64_t *)(const void *)p, __ATOMIC_SEQ_CST);
+	}
+}
+
 static bool load_reserved(struct run *r, const struct emu_iop *op)
 {
-	bool wide = (op->aux & 7) == EMU_M64;
+	unsigned size = op->aux & 7;
 	uint64_t addr = *at(r, op->a);
-	uint8_t *p = access_atomic(r, addr, wide ? 8 : 4, false);
-	uint64_t v;
+	uint8_t *p = access_atomic(r, addr, 1u << size, false);
 
 	if (!p)
 		return false;
-	v = wide ? __atomic_load_n((uint64_t *)p, __ATOMIC_SEQ_CST) : __atomic_load_n((uint32_t *)p, __ATOMIC_SEQ_CST);
 	r->cpu->res_addr = (uint32_t)addr;
-	r->cpu->res_value = v;
-	*at(r, op->d) = extend(v, op->aux);
+	r->cpu->res_value = load_atomic(p, size);
+	*at(r, op->d) = extend(r->cpu->res_value, op->aux);
 	return true;
 }
 
 static bool store_conditional(struct run *r, const struct emu_iop *op)
 {
-	bool wide = (op->aux & 7) == EMU_M64, ok;
-	uint64_t addr = *at(r, op->a), value = *at(r, op->b), old = r->cpu->res_value;
-	uint32_t old32 = (uint32_t)old;
+	unsigned size = op->aux & 7;
+	uint64_t addr = *at(r, op->a), value = *at(r, op->b);
+	bool ok = r->cpu->res_addr == (uint32_t)addr;
 	uint8_t *p;
 
-	if (!aligned(r, addr, wide ? 8 : 4, true))
+	if (!aligned(r, addr, 1u << size, true))
 		return false;
-	if (r->cpu->res_addr != (uint32_t)addr) {
-		ok = false;
-	} else {
-		p = access_mem(r, addr, wide ? 8 : 4, true);
+	if (ok) {
+		p = access_mem(r, addr, 1u << size, true);
 		if (!p)
 			return false;
-		ok = wide ? __atomic_compare_exchange_n((uint64_t *)p, &old, value, false, __ATOMIC_SEQ_CST,
-							__ATOMIC_SEQ_CST)
-			  : __atomic_compare_exchange_n((uint32_t *)p, &old32, (uint32_t)value, false,
-							__ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+		ok = exchange(p, size, r->cpu->res_value, value) == extend(r->cpu->res_value, size);
 	}
 	r->cpu->res_addr = ~0ull;
 	*at(r, op->d) = !ok;
 	return true;
 }
 
-static uint64_t amo_result(unsigned kind, uint64_t old, uint64_t b, bool wide)
+static bool compare_and_swap(struct run *r, const struct emu_iop *op)
 {
-	int64_t so = wide ? (int64_t)old : (int32_t)old, sb = wide ? (int64_t)b : (int32_t)b;
-	uint64_t uo = wide ? old : (uint32_t)old, ub = wide ? b : (uint32_t)b;
+	unsigned size = op->aux & 7;
+	uint8_t *p = access_atomic(r, *at(r, op->a), 1u << size, true);
+
+	if (!p)
+		return false;
+	*at(r, op->d) = exchange(p, size, *at(r, op->b), *at(r, op->c));
+	return true;
+}
+
+/* `old` and `b` zero-extended from 1 << size bytes. */
+static uint64_t amo_result(unsigned kind, uint64_t old, uint64_t b, unsigned size)
+{
+	int64_t so = (int64_t)extend(old, size | EMU_MSIGN), sb = (int64_t)extend(b, size | EMU_MSIGN);
 
 	switch (kind) {
 	case EMU_AMO_SWAP: return b;
@@ -247,35 +281,24 @@ static uint64_t amo_result(unsigned kind, uint64_t old, uint64_t b, bool wide)
 	case EMU_AMO_XOR: return old ^ b;
 	case EMU_AMO_MIN: return so < sb ? old : b;
 	case EMU_AMO_MAX: return so > sb ? old : b;
-	case EMU_AMO_MINU: return uo < ub ? old : b;
-	default: return uo > ub ? old : b;
+	case EMU_AMO_MINU: return old < b ? old : b;
+	default: return old > b ? old : b;
 	}
 }
 
 static bool amo(struct run *r, const struct emu_iop *op)
 {
-	bool wide = (op->aux & 7) == EMU_M64;
-	uint64_t b = *at(r, op->b), old;
-	uint8_t *p = access_atomic(r, *at(r, op->a), wide ? 8 : 4, true);
+	unsigned size = op->aux & 7;
+	uint64_t b = extend(*at(r, op->b), size), old, was;
+	uint8_t *p = access_atomic(r, *at(r, op->a), 1u << size, true);
 
 	if (!p)
 		return false;
-	if (wide) {
-		uint64_t v = __atomic_load_n((uint64_t *)p, __ATOMIC_SEQ_CST);
-
-		while (!__atomic_compare_exchange_n((uint64_t *)p, &v, amo_result(op->aux >> 4, v, b, true), false,
-						    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-			;
-		old = v;
-	} else {
-		uint32_t v = __atomic_load_n((uint32_t *)p, __ATOMIC_SEQ_CST);
-
-		while (!__atomic_compare_exchange_n((uint32_t *)p, &v,
-						    (uint32_t)amo_result(op->aux >> 4, v, b, false), false,
-						    __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-			;
-		old = v;
-	}
+	was = load_atomic(p, size);
+	do {
+		old = was;
+		was = exchange(p, size, old, amo_result(op->aux >> 4, old, b, size));
+	} while (was != old);
 	*at(r, op->d) = extend(old, op->aux & 15);
 	return true;
 }
@@ -481,6 +504,7 @@ static bool control(struct run *r, const struct emu_iop *op, const struct emu_io
 	case EMU_OP_LR: return load_reserved(r, op);
 	case EMU_OP_SC: return store_conditional(r, op);
 	case EMU_OP_AMO: return amo(r, op);
+	case EMU_OP_CAS: return compare_and_swap(r, op);
 	case EMU_OP_FENCE:
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 		return true;

@@ -49,16 +49,17 @@ static uint64_t syndrome(const struct emu_cpu *cpu, const struct emu_siginfo *in
 	       (info->code == SEGV_MAPERR ? ESR_TRANSLATION : ESR_PERMISSION);
 }
 
-/* N Z C V in the globals x[0..3], 0 or 1 each. */
+/* N Z C V stand packed in the global x[0] (ir.h). */
 static uint32_t a64_nzcv(const struct emu_cpu *cpu)
 {
-	return (uint32_t)(cpu->x[0] << 31 | cpu->x[1] << 30 | cpu->x[2] << 29 | cpu->x[3] << 28);
+	return (cpu->x[0] & EMU_FLAG_N ? 1u << 31 : 0) | (cpu->x[0] & EMU_FLAG_Z ? 1u << 30 : 0) |
+	       (cpu->x[0] & EMU_FLAG_C ? 1u << 29 : 0) | (cpu->x[0] & EMU_FLAG_V ? 1u << 28 : 0);
 }
 
 static void a64_set_nzcv(struct emu_cpu *cpu, uint32_t nzcv)
 {
-	for (unsigned i = 0; i < 4; i++)
-		cpu->x[i] = nzcv >> (31 - i) & 1;
+	cpu->x[0] = (nzcv >> 31 ? EMU_FLAG_N : 0) | (nzcv >> 30 & 1 ? EMU_FLAG_Z : 0) |
+		    (nzcv >> 29 & 1 ? EMU_FLAG_C : 0) | (nzcv >> 28 & 1 ? EMU_FLAG_V : 0);
 }
 
 static void save(struct emu_thread *t, const struct emu_siginfo *info, void *context)

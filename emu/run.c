@@ -227,6 +227,8 @@ static enum emu_exc loop(struct emu_world *w, struct emu_cpu *cpu)
 			emu_x86_enter(cpu, b);
 		left_code(w, cpu);
 		exc = (enum emu_exc)cpu->exc;
+		if (exc == EMU_EXC_ASSIST)
+			exc = w->guest->assist(cpu);
 		/* FENCE.I: what was written over is gone already, by its write protection */
 		if (exc != EMU_EXC_NONE && exc != EMU_EXC_FENCE_I)
 			return exc;

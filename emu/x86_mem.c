@@ -106,12 +106,41 @@ static void store(struct gen *g, const struct emu_op *op)
 		  size == EMU_M8 && reg >= RSP);
 }
 
+/* [lock] op reg, gs:[m] of 1 << size bytes; the opcode of bytes is one less. */
+static void access_size(struct gen *g, bool lock, unsigned size, unsigned op, int reg, const struct address *m)
+{
+	note(g);
+	if (lock)
+		as8(&g->as, 0xf0);
+	access_gs(g, size == EMU_M16 ? 0x66 : 0, size == EMU_M64, size == EMU_M8 ? op - 1 : op, reg, m,
+		  size == EMU_M8 && reg >= RSP);
+}
+
+/* reg = reg, extended from 1 << size bytes. */
+static void extend(struct gen *g, unsigned size, int reg)
+{
+	switch (size) {
+	case EMU_M8: as_movzx8(&g->as, reg, reg); break;
+	case EMU_M16: as_rr(&g->as, false, 0x0fb7, reg, reg); break;
+	case EMU_M32: as_rr(&g->as, false, 0x8b, reg, reg); break;
+	case EMU_M8 | EMU_MSIGN:
+		as_rex(&g->as, true, reg, 0, reg, true);
+		as_op(&g->as, 0x0fbe);
+		as8(&g->as, 0xc0u | (unsigned)(reg & 7) << 3 | (unsigned)(reg & 7));
+		break;
+	case EMU_M16 | EMU_MSIGN: as_rr(&g->as, true, 0x0fbf, reg, reg); break;
+	case EMU_M32 | EMU_MSIGN: as_rr(&g->as, true, 0x63, reg, reg); break;
+	}
+}
+
 /* Atomic accesses must be aligned. */
 static void check_aligned(struct gen *g, unsigned bytes, int reg, bool write)
 {
 	struct cold *c;
 	uint8_t *at;
 
+	if (bytes == 1)
+		return;
 	as_rex(&g->as, false, 0, 0, reg, reg >= RSP);
 	as8(&g->as, 0xf6); /* test reg8, imm8 */
 	as8(&g->as, 0xc0u | (unsigned)(reg & 7));
@@ -125,19 +154,19 @@ static void check_aligned(struct gen *g, unsigned bytes, int reg, bool write)
 
 static void load_reserved(struct gen *g, const struct emu_op *op)
 {
-	bool wide = (op->aux & 7) == EMU_M64;
+	unsigned size = op->aux & 7;
 	struct address m = { gen_use(g, op->a), 0 };
 	int v, low;
 
-	check_aligned(g, wide ? 8 : 4, m.base, false);
+	check_aligned(g, 1u << size, m.base, false);
 	v = gen_scratch(g);
-	load(g, wide ? EMU_M64 : EMU_M32, v, &m);
+	load(g, size, v, &m);
 	as_store(&g->as, v, RBP, CPU_OFF(res_value));
 	low = gen_scratch(g);
 	as_rr(&g->as, false, 0x8b, low, m.base);
 	as_store(&g->as, low, RBP, CPU_OFF(res_addr));
-	if (!wide && (op->aux & EMU_MSIGN))
-		as_rr(&g->as, true, 0x63, v, v);
+	if (op->aux & EMU_MSIGN)
+		extend(g, op->aux, v);
 	gen_set(g, op->d, v);
 }
 
@@ -161,49 +190,34 @@ static int atomic_address(struct gen *g, const struct emu_op *op, unsigned bytes
 	return base;
 }
 
-/* alu/mov/cmp/cmov rdx-like register with operand b, which is pinned, constant or in memory. */
-static void with_b(struct gen *g, bool w, unsigned op, int reg, uint16_t b)
+/* reg = an operand that is pinned, constant or in memory. */
+static void fetch(struct gen *g, int reg, uint16_t t)
 {
 	int32_t disp;
 	int64_t v;
 
-	if (b < EMU_GLOBALS && g->x->pin[b] >= 0) {
-		as_rr(&g->as, w, op, reg, g->x->pin[b]);
-	} else if (gen_const(g, b, &v)) {
-		as_rm(&g->as, w, op, reg, RBP, CPU_OFF(tmp)); /* put there by stage_b */
-	} else if (gen_in_memory(g, b, &disp)) {
-		as_rm(&g->as, w, op, reg, RBP, disp);
-	} else {
+	if (t < EMU_GLOBALS && g->x->pin[t] >= 0)
+		as_mov_rr(&g->as, reg, g->x->pin[t]);
+	else if (gen_const(g, t, &v))
+		as_mov_ri(&g->as, reg, v);
+	else if (gen_in_memory(g, t, &disp))
+		as_load(&g->as, reg, RBP, disp);
+	else
 		g->failed = true;
-	}
-}
-
-/* A constant operand goes to memory, where with_b finds it. rdx is free. */
-static void stage_b(struct gen *g, uint16_t b)
-{
-	int64_t v;
-
-	if (gen_const(g, b, &v)) {
-		as_mov_ri(&g->as, RDX, v);
-		as_store(&g->as, RDX, RBP, CPU_OFF(tmp));
-	}
 }
 
 static void store_conditional(struct gen *g, const struct emu_op *op)
 {
-	bool wide = (op->aux & 7) == EMU_M64;
-	struct address m = { atomic_address(g, op, wide ? 8 : 4), 0 };
+	unsigned size = op->aux & 7;
+	struct address m = { atomic_address(g, op, 1u << size), 0 };
 	uint8_t *other, *failed, *done;
 
-	stage_b(g, op->b);
 	as_rr(&g->as, false, 0x8b, RAX, m.base);
 	as_rm(&g->as, true, 0x3b, RAX, RBP, CPU_OFF(res_addr));
 	other = as_jcc8(&g->as, CC_NE);
 	as_load(&g->as, RAX, RBP, CPU_OFF(res_value));
-	with_b(g, true, 0x8b, RDX, op->b);
-	note(g);
-	as8(&g->as, 0xf0);
-	access_gs(g, 0, wide, 0x0fb1, RDX, &m, false);
+	fetch(g, RDX, op->b);
+	access_size(g, true, size, 0x0fb1, RDX, &m);
 	failed = as_jcc8(&g->as, CC_NE);
 	as_mov_ri(&g->as, RAX, 0);
 	done = as_jmp8(&g->as);
@@ -216,39 +230,48 @@ static void store_conditional(struct gen *g, const struct emu_op *op)
 	gen_set(g, op->d, RAX);
 }
 
+static void compare_and_swap(struct gen *g, const struct emu_op *op)
+{
+	unsigned size = op->aux & 7;
+	struct address m = { atomic_address(g, op, 1u << size), 0 };
+
+	fetch(g, RAX, op->b);
+	fetch(g, RDX, op->c);
+	access_size(g, true, size, 0x0fb1, RDX, &m);
+	extend(g, size, RAX);
+	gen_set(g, op->d, RAX);
+}
+
 static void amo(struct gen *g, const struct emu_op *op)
 {
 	static const uint8_t alu_of[] = { 0, 0, 0x23, 0x0b, 0x33 };                /* and or xor */
 	static const uint8_t keep_b[] = { CC_GE, CC_LE, CC_AE, CC_BE };            /* min max minu maxu */
-	bool wide = (op->aux & 7) == EMU_M64;
-	unsigned kind = op->aux >> 4;
-	struct address m = { atomic_address(g, op, wide ? 8 : 4), 0 };
+	unsigned kind = op->aux >> 4, size = op->aux & 7;
+	unsigned sign = kind == EMU_AMO_MIN || kind == EMU_AMO_MAX ? EMU_MSIGN : 0;
+	struct address m = { atomic_address(g, op, 1u << size), 0 };
 	uint8_t *again;
 
-	stage_b(g, op->b);
 	if (kind == EMU_AMO_SWAP || kind == EMU_AMO_ADD) {
-		with_b(g, true, 0x8b, RAX, op->b);
-		note(g);
-		if (kind == EMU_AMO_ADD)
-			as8(&g->as, 0xf0);
-		access_gs(g, 0, wide, kind == EMU_AMO_ADD ? 0x0fc1 : 0x87, RAX, &m, false);
+		fetch(g, RAX, op->b);
+		access_size(g, kind == EMU_AMO_ADD, size, kind == EMU_AMO_ADD ? 0x0fc1 : 0x87, RAX, &m);
 	} else {
-		load(g, wide ? EMU_M64 : EMU_M32, RAX, &m);
+		fetch(g, RDX, op->b);
+		extend(g, size | sign, RDX);
+		as_store(&g->as, RDX, RBP, CPU_OFF(tmp));
 		again = g->as.p;
-		as_rr(&g->as, wide, 0x8b, RDX, RAX);
+		load(g, size == EMU_M64 ? size : size | sign, RAX, &m);
+		as_mov_rr(&g->as, RDX, RAX);
 		if (kind <= EMU_AMO_XOR) {
-			with_b(g, wide, alu_of[kind], RDX, op->b);
+			as_rm(&g->as, true, alu_of[kind], RDX, RBP, CPU_OFF(tmp));
 		} else {
-			with_b(g, wide, 0x3b, RDX, op->b);
-			with_b(g, wide, 0x0f40u | keep_b[kind - EMU_AMO_MIN], RDX, op->b);
+			as_rm(&g->as, true, 0x3b, RDX, RBP, CPU_OFF(tmp));
+			as_rm(&g->as, true, 0x0f40u | keep_b[kind - EMU_AMO_MIN], RDX, RBP, CPU_OFF(tmp));
 		}
-		as8(&g->as, 0xf0);
-		access_gs(g, 0, wide, 0x0fb1, RDX, &m, false);
+		access_size(g, true, size, 0x0fb1, RDX, &m);
 		as8(&g->as, 0x75); /* jne again */
 		as8(&g->as, (uint8_t)(again - (g->as.p + 1)));
 	}
-	if (!wide)
-		as_rr(&g->as, op->aux & EMU_MSIGN, op->aux & EMU_MSIGN ? 0x63 : 0x8b, RAX, RAX);
+	extend(g, op->aux & 15, RAX);
 	gen_set(g, op->d, RAX);
 }
 
@@ -283,6 +306,7 @@ bool gen_memory(struct gen *g, const struct emu_op *op)
 	case EMU_OP_LR: load_reserved(g, op); return true;
 	case EMU_OP_SC: store_conditional(g, op); return true;
 	case EMU_OP_AMO: amo(g, op); return true;
+	case EMU_OP_CAS: compare_and_swap(g, op); return true;
 	case EMU_OP_FENCE: /* lock or dword [rsp], 0: a full barrier, faster than mfence */
 		as8(&g->as, 0xf0);
 		as_alu_mi(&g->as, false, ALU_OR, RSP, 0, 0);

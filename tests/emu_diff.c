@@ -197,15 +197,17 @@ static void memory(struct maker *m)
 	uint16_t a, b;
 
 	if (kind >= 7) { /* atomics: operand b first, since d may be it */
-		unsigned wide = (unsigned)pick(m, 2);
-
 		a = address(m, align);
 		b = in(m);
-		size = wide ? EMU_M64 : EMU_M32 | EMU_MSIGN;
+		if (pick(m, 6) == 0) {
+			emit(m, EMU_OP_CAS, size, reg(m), a, b, in(m));
+			return;
+		}
+		size |= size < 3 && pick(m, 2) ? EMU_MSIGN : 0;
 		if (kind == 7)
 			emit(m, EMU_OP_LR, size, reg(m), a, EMU_NOTEMP, EMU_NOTEMP);
 		else if (kind == 8)
-			emit(m, EMU_OP_SC, size, reg(m), a, b, EMU_NOTEMP);
+			emit(m, EMU_OP_SC, size & 7, reg(m), a, b, EMU_NOTEMP);
 		else
 			emit(m, EMU_OP_AMO, (unsigned)pick(m, 9) << 4 | size, reg(m), a, b, EMU_NOTEMP);
 		return;
