@@ -1,0 +1,23 @@
+# The same sum without a branch inside the loop.
+
+        .globl  _start
+_start:
+        la      s0, numbers             # where the next number is
+        la      s1, numbers_end
+        li      a0, 0                   # the sum
+loop:
+        ld      t0, 0(s0)
+        srai    t1, t0, 63              # 0, or all ones when t0 is negative
+        xor     t0, t0, t1              # all ones: flips every bit ...
+        sub     t0, t0, t1              # ... and adds 1, which makes -t0
+        add     a0, a0, t0
+        addi    s0, s0, 8
+        bne     s0, s1, loop
+done:
+        li      a7, 93                  # system call 93: exit
+        ecall
+
+        .data
+numbers:
+        .dword  5, -3, 12, -20, 7, -1, 30, -22
+numbers_end:
