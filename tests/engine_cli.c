@@ -192,7 +192,7 @@ static void test_doc(void **state)
 	expect("doc insns", 0, "riscv64\n");
 	expect("doc insns riscv64", 0, "0000000 ttttt sssss 000 ddddd 0110011    rd = rs1 + rs2\n");
 	expect("doc insns pdp11", 2, "");
-	expect("doc ir", 0, "brcond    a, b, condition, label");
+	expect("doc ir", 0, "brcond     a, b, condition, label");
 	expect("--lang zh-TW doc ir", 0, "純運算");
 }
 
