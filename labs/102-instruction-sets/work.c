@@ -1,0 +1,21 @@
+/* Lesson 102: one function, compiled for three instruction sets. */
+#include "guest.h"
+
+#define N 1000
+
+static long numbers[N];
+
+/* Adds `step` to each of n numbers. Change this one. */
+noinline void work(long *v, long n, long step)
+{
+	for (long i = 0; i < n; i++)
+		v[i] += step;
+}
+
+int main(void)
+{
+	work(numbers, N, 7);
+	print_number(numbers[0] + numbers[N / 2] + numbers[N - 1]);
+	print("\n");
+	return 0;
+}

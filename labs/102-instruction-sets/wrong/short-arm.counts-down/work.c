@@ -1,0 +1,21 @@
+/* another loop, as long as the first */
+#include "guest.h"
+
+#define N 1000
+
+static long numbers[N];
+
+/* Adds `step` to each of n numbers. */
+noinline void work(long *v, long n, long step)
+{
+	while (n--)
+		*v++ += step;
+}
+
+int main(void)
+{
+	work(numbers, N, 7);
+	print_number(numbers[0] + numbers[N / 2] + numbers[N - 1]);
+	print("\n");
+	return 0;
+}
