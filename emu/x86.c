@@ -70,6 +70,11 @@ void emu_x86_pins(const struct emu_x86 *x, struct as *a, bool store, bool all)
 	}
 }
 
+static const uint64_t konsts[X86_CONSTS][2] = {
+#define X86_CONST(id, low, high) { low, high },
+#include "emu/x86_const.def"
+};
+
 /* void enter(struct emu_cpu *cpu, const void *code) */
 static void make_stubs(struct emu_world *w, struct as *a)
 {
@@ -108,17 +113,11 @@ static void make_stubs(struct emu_world *w, struct as *a)
 		as8(a, 0x58u | (saved[i] & 7u));
 	}
 	as8(a, 0xc3);
-	/* constants, each 16 bytes, in the order of enum emu_x86_const */
 	while ((uintptr_t)a->p % 64)
 		as8(a, 0xcc);
 	x->consts = (uint32_t)(a->p - x->rw);
 	at = a->p;
-	memset(at, 0, 16u * X86_CONSTS);
-	memcpy(at + 16 * X86_NAN64, &(uint64_t){ 0x7ff8000000000000ull }, 8);
-	memcpy(at + 16 * X86_NAN32, &(uint64_t){ 0xffffffff7fc00000ull }, 8);
-	memcpy(at + 16 * X86_BOX, &(uint64_t){ 0xffffffff00000000ull }, 8);
-	memcpy(at + 16 * X86_SIGN64, &(uint64_t){ 1ull << 63 }, 8);
-	memcpy(at + 16 * X86_SIGN32, &(uint64_t){ 1ull << 31 }, 8);
+	memcpy(at, konsts, sizeof(konsts));
 	a->p += 16u * X86_CONSTS;
 	x->start = (uint32_t)(a->p - x->rw);
 }

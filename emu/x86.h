@@ -3,7 +3,8 @@
  *   x86_emit.h  instruction encodings         x86_gen.c  one IR block -> host code: the walk, exits
  *   x86_regs.c  where temps are meanwhile     x86_int.c  integer operations
  *   x86_mem.c   loads, stores, atomics        x86_fp.c   floating point
- *   x86_vec.c   vectors
+ *   x86_vec.h   vectors: x86_vec.c, x86_vec_int.c, x86_vec_move.c, x86_vec_pair.c, x86_vec_fp.c
+ *   x86_const.def  constants in code memory
  *   x86.c       code memory (W^X: two mappings), entry and exit, chaining
  *   x86_signal.c  faults and kicks in host code
  *

@@ -312,13 +312,13 @@ bool gen_fp(struct gen *g, const struct emu_op *op)
 
 	switch (op->op) {
 	case EMU_OP_FMOV:
-		gen_fset(g, op->d, gen_fuse(g, op->a));
+		gen_fset_clean(g, op->d, gen_fuse(g, op->a), g->clean[op->a]);
 		return true;
 	case EMU_OP_MOVIF:
 		a = gen_use(g, op->a);
 		d = gen_fdef(g, op->d, 0);
 		as_vrr(&g->as, 1, 1, true, 0x6e, d, 0, a);
-		gen_fset(g, op->d, d);
+		gen_fset_clean(g, op->d, d, 1);
 		return true;
 	case EMU_OP_MOVFI:
 		a = gen_fuse(g, op->a);

@@ -347,6 +347,7 @@ int emu_x86_gen(struct emu_world *w, struct emu_ir *ir, struct emu_block *b)
 	g->turn = g->fturn = g->busy = g->fbusy = g->colds = g->maps = 0;
 	g->failed = false;
 	memset(g->reg, -1, ir->temps);
+	memset(g->clean, 0, ir->temps);
 	memset(g->spill, -1, ir->temps);
 	memset(g->hold, 0xff, sizeof(g->hold));
 	memset(g->fhold, 0xff, sizeof(g->fhold));

@@ -16,7 +16,12 @@
 #define CPU_BIAS ((int32_t)offsetof(struct emu_cpu, r[16]))
 #define CPU_OFF(field) ((int32_t)offsetof(struct emu_cpu, field) - CPU_BIAS)
 
-enum emu_x86_const { X86_NAN64, X86_NAN32, X86_BOX, X86_SIGN64, X86_SIGN32, X86_CONSTS };
+/* 16 bytes each, from x86_const.def. */
+enum emu_x86_const {
+#define X86_CONST(id, low, high) X86_##id,
+#include "emu/x86_const.def"
+	X86_CONSTS
+};
 
 /* Displacement from rbp of a global; its place in memory. */
 static inline int32_t emu_x86_global(uint16_t g)
@@ -62,6 +67,7 @@ struct gen {
 	uint16_t last[EMU_TEMPS_MAX];   /* index of the last operation that reads a local */
 	int8_t reg[EMU_TEMPS_MAX];      /* scratch register of a local, or -1 */
 	int8_t spill[EMU_TEMPS_MAX];    /* slot in cpu->spill, or -1 */
+	uint8_t clean[EMU_TEMPS_MAX];   /* of FP temps: 1 bits 127:64 are 0, 2 bits 127:32; 0 unknown */
 	uint16_t hold[SCRATCH], fhold[FSCRATCH]; /* temp or global in the register, or EMU_NOTEMP */
 	unsigned busy, fbusy;           /* registers in use by the operation being translated */
 	unsigned turn, fturn;
@@ -92,6 +98,8 @@ int gen_fuse(struct gen *g, uint16_t t);
 int gen_fscratch(struct gen *g);
 int gen_fdef(struct gen *g, uint16_t d, unsigned avoid);
 void gen_fset(struct gen *g, uint16_t d, int reg);
+/* ... and is known to be `clean` (struct gen). */
+void gen_fset_clean(struct gen *g, uint16_t d, int reg, unsigned clean);
 /* After an operation: registers of temps that were read for the last time become free. */
 void gen_done(struct gen *g);
 /* A temp's register and slot become free. */

@@ -296,7 +296,7 @@ bool gen_memory(struct gen *g, const struct emu_op *op)
 		reg = gen_fdef(g, op->d, 0);
 		/* vmovss, vmovsd, vmovups */
 		vex_gs(g, op->aux == EMU_W32 ? 2 : op->aux == EMU_W64 ? 3 : 0, 0x10, reg, &m);
-		gen_fset(g, op->d, reg);
+		gen_fset_clean(g, op->d, reg, op->aux == EMU_W32 ? 2 : op->aux == EMU_W64 ? 1 : 0);
 		return true;
 	case EMU_OP_FST:
 		m = address_of(g, op->a, op->imm);

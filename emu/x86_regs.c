@@ -255,6 +255,12 @@ void gen_set(struct gen *g, uint16_t d, int reg)
 
 void gen_fset(struct gen *g, uint16_t d, int reg)
 {
+	gen_fset_clean(g, d, reg, 0);
+}
+
+void gen_fset_clean(struct gen *g, uint16_t d, int reg, unsigned clean)
+{
+	g->clean[d] = (uint8_t)clean;
 	if (d < EMU_GLOBALS && g->x->pin[d] >= 0) {
 		if (g->x->pin[d] != reg) /* vmovaps */
 			as_vrr(&g->as, 0, 1, false, 0x28, g->x->pin[d], 0, reg);
@@ -299,6 +305,7 @@ void gen_forget(struct gen *g)
 		g->fhold[i] = EMU_NOTEMP;
 	}
 	g->spills = 0;
+	memset(g->clean, 0, EMU_GLOBALS);
 }
 
 void gen_spill_all(struct gen *g)

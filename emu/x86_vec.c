@@ -1,6 +1,5 @@
 /* Vector operations as AVX code of 128 bits; what has none here is a call of emu_vec_eval. */
-#include "emu/vec.h"
-#include "emu/x86_gen.h"
+#include "emu/x86_vec.h"
 
 /* Operands to cpu->vop, emu_vec_eval, the result from there. */
 static void call(struct gen *g, const struct emu_op *op)
@@ -37,31 +36,27 @@ static void call(struct gen *g, const struct emu_op *op)
 	}
 }
 
-static void constant(struct gen *g, const struct emu_op *op)
+void vec_set(struct gen *g, const struct emu_op *op, int reg, bool zeros)
 {
-	int d = gen_fdef(g, op->d, 0), t;
+	unsigned s = g->ir->shape[op->op];
+	bool clean = zeros;
 
-	if (op->imm == 0) {
-		as_vrr(&g->as, 1, 1, false, 0xef, d, d, d); /* vpxor */
-	} else if (op->imm == -1 && (op->aux & EMU_VQ)) {
-		as_vrr(&g->as, 1, 1, false, 0x76, d, d, d); /* vpcmpeqd */
-	} else {
-		t = gen_scratch(g);
-		as_mov_ri(&g->as, t, op->imm);
-		as_vrr(&g->as, 1, 1, true, 0x6e, d, 0, t); /* vmovq */
-		if (op->aux & EMU_VQ)
-			as_vrr(&g->as, 1, 1, false, 0x6c, d, d, d); /* vpunpcklqdq */
+	if (vec_q(op)) {
+		gen_fset(g, op->d, reg);
+		return;
 	}
-	gen_fset(g, op->d, d);
+	clean = clean && (!(s & EMU_HAS_A) || g->clean[op->a]) && (!(s & EMU_HAS_B) || g->clean[op->b]) &&
+		(!(s & EMU_HAS_C) || g->clean[op->c]);
+	if (!clean)
+		vmovq(g, reg, reg);
+	gen_fset_clean(g, op->d, reg, 1);
 }
 
 bool gen_vector(struct gen *g, const struct emu_op *op)
 {
 	if (!emu_op_is_vector(op->op))
 		return false;
-	if (op->op == EMU_OP_VCONST)
-		constant(g, op);
-	else
+	if (!vec_move(g, op) && !vec_arith(g, op) && !vec_reduce(g, op) && !vec_float(g, op))
 		call(g, op);
 	return true;
 }
