@@ -1,4 +1,5 @@
 /* One block of IR into x86-64 code: the walk over the operations, exits, helpers, cold code. */
+#include "emu/vec.h"
 #include "emu/x86_gen.h"
 
 #include <errno.h>
@@ -216,6 +217,30 @@ static void emit_call(struct gen *g, const struct emu_op *op)
 
 /* -- cold code -- */
 
+/* emu_vec_eval on registers; all others keep their values. */
+static void emit_cold_vector(struct gen *g, const struct cold *c)
+{
+	struct as *a = &g->as;
+
+	as_vrm(a, 0, 1, false, 0x11, c->a, 0, RBP, CPU_OFF(vop.a)); /* vmovups */
+	as_vrm(a, 0, 1, false, 0x11, c->b, 0, RBP, CPU_OFF(vop.b));
+	as_vrm(a, 0, 1, false, 0x11, c->c, 0, RBP, CPU_OFF(vop.c));
+	for (int i = 0; i < SCRATCH; i++)
+		as_store(a, i, RBP, CPU_OFF(save) + 8 * i);
+	for (int i = 0; i < FSCRATCH; i++)
+		as_vrm(a, 0, 1, false, 0x11, i, 0, RBP, CPU_OFF(vsave) + 16 * i);
+	emu_x86_pins(g->x, a, true, false);
+	as_lea(a, true, RDI, RBP, -CPU_BIAS);
+	as_mov_ri(a, RSI, (int64_t)c->fn);
+	as_lea(a, true, RDX, RBP, CPU_OFF(vop));
+	gen_call(g, (const void *)(uintptr_t)emu_vec_eval);
+	for (int i = 0; i < SCRATCH; i++)
+		as_load(a, i, RBP, CPU_OFF(save) + 8 * i);
+	for (int i = 0; i < FSCRATCH; i++)
+		as_vrm(a, 0, 1, false, 0x10, i, 0, RBP, CPU_OFF(vsave) + 16 * i);
+	as_vrm(a, 0, 1, false, 0x10, c->to, 0, RBP, CPU_OFF(vop.d));
+}
+
 static void emit_cold(struct gen *g, const struct cold *c)
 {
 	struct as *a = &g->as;
@@ -238,6 +263,9 @@ static void emit_cold(struct gen *g, const struct cold *c)
 		store_pc(g, c->pc);
 		emit_leave(g);
 		return;
+	case COLD_VECTOR:
+		emit_cold_vector(g, c);
+		break;
 	default:
 		as_vrr(a, 1, 1, true, 0x7e, c->a, 0, RAX);
 		if (c->kind == COLD_HELPER2)

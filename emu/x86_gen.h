@@ -41,9 +41,9 @@ extern _Thread_local struct emu_cpu *emu_x86_current; /* the CPU that this threa
 #define BIT(n) (1u << (n))
 
 /* Code that is rarely run stands after the block. */
-enum cold_kind { COLD_NAN, COLD_HELPER1, COLD_HELPER2, COLD_UNBOX, COLD_MISALIGNED };
+enum cold_kind { COLD_NAN, COLD_HELPER1, COLD_HELPER2, COLD_UNBOX, COLD_MISALIGNED, COLD_VECTOR };
 struct cold {
-	uint8_t kind, w, to, a, b;  /* registers; w: width */
+	uint8_t kind, w, to, a, b, c;  /* registers; w: width */
 	bool fp_to;                 /* the result goes to an xmm register */
 	unsigned aux;
 	uint64_t fn, pc;
