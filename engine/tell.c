@@ -6,17 +6,7 @@
 #include "engine/base/cleanup.h"
 #include "engine/cli_fill.h"
 
-/* One sentence. Numbers are formatted by their units first, so that formats take only texts and a
- * translation may reorder them. */
-struct words {
-	char a[4][64];    /* arguments by their units */
-	const char *text;
-};
-
-static void add(struct rs_str *out, enum rs_lang lang, const char *fmt, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static void add(struct rs_str *out, enum rs_lang lang, const char *fmt, ...)
+void eng_say(struct rs_str *out, enum rs_lang lang, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -39,81 +29,81 @@ static const char *certainty(const struct rs_event *ev, enum rs_lang lang)
 	}
 }
 
-static void tell_ring(const struct rs_event *ev, const struct words *w, enum rs_lang lang,
+static void tell_ring(const struct rs_event *ev, const struct eng_words *w, enum rs_lang lang,
 		      struct rs_str *out)
 {
 	if (ev->arg[2] == RS_VIA_RESET)
-		add(out, lang, N_("The guest begins in ring %s at %s."), w->a[1], w->a[3]);
+		eng_say(out, lang, N_("The guest begins in ring %s at %s."), w->a[1], w->a[3]);
 	else if (ev->arg[2] == RS_VIA_UNSEEN)
-		add(out, lang, N_("Ring %s to ring %s, seen at %s; how it got there was not seen (%s)."),
+		eng_say(out, lang, N_("Ring %s to ring %s, seen at %s; how it got there was not seen (%s)."),
 		    w->a[0], w->a[1], w->a[3], certainty(ev, lang));
 	else
-		add(out, lang, N_("Ring %s to ring %s by %s, at %s (%s)."), w->a[0], w->a[1], w->a[2],
+		eng_say(out, lang, N_("Ring %s to ring %s by %s, at %s (%s)."), w->a[0], w->a[1], w->a[2],
 		    w->a[3], certainty(ev, lang));
 }
 
-static void tell_call(const struct rs_event *ev, const struct words *w, enum rs_lang lang,
+static void tell_call(const struct rs_event *ev, const struct eng_words *w, enum rs_lang lang,
 		      struct rs_str *out)
 {
 	if ((int64_t)ev->arg[2] < 0)
-		add(out, lang, N_("The monitor calls %s on the %s descriptor; it fails with %s."), w->a[0],
+		eng_say(out, lang, N_("The monitor calls %s on the %s descriptor; it fails with %s."), w->a[0],
 		    w->a[1], w->a[2]);
 	else
-		add(out, lang, N_("The monitor calls %s on the %s descriptor; it returns %s."), w->a[0],
+		eng_say(out, lang, N_("The monitor calls %s on the %s descriptor; it returns %s."), w->a[0],
 		    w->a[1], w->a[2]);
 	if (w->text[0])
 		rs_str_addf(out, " %s", w->text);
 }
 
-static void tell_exit(const struct words *w, enum rs_lang lang, struct rs_str *out)
+static void tell_exit(const struct eng_words *w, enum rs_lang lang, struct rs_str *out)
 {
-	add(out, lang, N_("VM exit %s from ring %s at %s."), w->a[0], w->a[2], w->a[1]);
+	eng_say(out, lang, N_("VM exit %s from ring %s at %s."), w->a[0], w->a[2], w->a[1]);
 }
 
-static void tell_access(const struct rs_event *ev, const struct words *w, enum rs_lang lang,
+static void tell_access(const struct rs_event *ev, const struct eng_words *w, enum rs_lang lang,
 			struct rs_str *out)
 {
 	bool port = ev->kind == RS_EV_VM_PIO;
 
 	if (ev->arg[2] == RS_DIR_OUT)
-		add(out, lang, port ? N_("The guest writes %s (%s) to port %s.") :
+		eng_say(out, lang, port ? N_("The guest writes %s (%s) to port %s.") :
 				      N_("The guest writes %s (%s) to address %s, where no memory is."),
 		    w->a[3], w->a[1], w->a[0]);
 	else
-		add(out, lang, port ? N_("The guest reads %s (%s) from port %s.") :
+		eng_say(out, lang, port ? N_("The guest reads %s (%s) from port %s.") :
 				      N_("The guest reads %s (%s) from address %s, where no memory is."),
 		    w->a[3], w->a[1], w->a[0]);
 }
 
-static void tell_end(const struct rs_event *ev, const struct words *w, enum rs_lang lang,
+static void tell_end(const struct rs_event *ev, const struct eng_words *w, enum rs_lang lang,
 		     struct rs_str *out)
 {
 	switch (ev->arg[0]) {
 	case RS_OUT_HALTED:
-		add(out, lang, N_("The guest halted at %s after %s VM exits."), w->a[2], w->a[3]);
+		eng_say(out, lang, N_("The guest halted at %s after %s VM exits."), w->a[2], w->a[3]);
 		return;
 	case RS_OUT_DEBUG_EXIT:
-		add(out, lang, N_("The guest ended the run itself with code %s, after %s VM exits."),
+		eng_say(out, lang, N_("The guest ended the run itself with code %s, after %s VM exits."),
 		    w->a[1], w->a[3]);
 		return;
 	case RS_OUT_SHUTDOWN:
-		add(out, lang, N_("Triple fault at %s: an exception arrived and the CPU found no way to "
+		eng_say(out, lang, N_("Triple fault at %s: an exception arrived and the CPU found no way to "
 				  "handle it, nor the exceptions that followed. It shut down after %s VM "
 				  "exits."), w->a[2], w->a[3]);
 		return;
 	case RS_OUT_WATCHDOG:
-		add(out, lang, N_("The time limit ran out at %s, after %s VM exits: the guest did not "
+		eng_say(out, lang, N_("The time limit ran out at %s, after %s VM exits: the guest did not "
 				  "end by itself."), w->a[2], w->a[3]);
 		return;
 	case RS_OUT_REACHED:
-		add(out, lang, N_("The monitor stops here: it went as far as this step asks."));
+		eng_say(out, lang, N_("The monitor stops here: it went as far as this step asks."));
 		return;
 	case RS_OUT_FAIL_ENTRY:
-		add(out, lang, N_("The CPU refused the guest's state: VM entry failed, hardware reason %s."),
+		eng_say(out, lang, N_("The CPU refused the guest's state: VM entry failed, hardware reason %s."),
 		    w->a[1]);
 		return;
 	default:
-		add(out, lang, N_("The run ended: %s, at %s, after %s VM exits."), w->a[0], w->a[2],
+		eng_say(out, lang, N_("The run ended: %s, at %s, after %s VM exits."), w->a[0], w->a[2],
 		    w->a[3]);
 	}
 }
@@ -121,7 +111,7 @@ static void tell_end(const struct rs_event *ev, const struct words *w, enum rs_l
 bool eng_sentence(const struct rs_event *ev, enum rs_lang lang, struct rs_str *out)
 {
 	const struct rs_kind_info *k = rs_kind_info(ev->kind);
-	struct words w = { .text = ev->text };
+	struct eng_words w = { .text = ev->text };
 	char line[400];
 
 	for (unsigned i = 0; i < 4; i++)
@@ -134,39 +124,39 @@ bool eng_sentence(const struct rs_event *ev, enum rs_lang lang, struct rs_str *o
 	case RS_EV_CHECK_RESULT:
 		return false;
 	case RS_EV_EXP_START:
-		add(out, lang, N_("The experiment (%s) starts in its own process, %s."), w.text, w.a[0]);
+		eng_say(out, lang, N_("The experiment (%s) starts in its own process, %s."), w.text, w.a[0]);
 		break;
 	case RS_EV_EXP_READY:
-		add(out, lang, ev->arg[0] ? N_("Set-up is done; the system-call filter holds from here on.") :
+		eng_say(out, lang, ev->arg[0] ? N_("Set-up is done; the system-call filter holds from here on.") :
 					    N_("Set-up is done; there is no system-call filter."));
 		break;
 	case RS_EV_EXP_ERROR:
-		add(out, lang, N_("The experiment failed: %s"), w.text);
+		eng_say(out, lang, N_("The experiment failed: %s"), w.text);
 		break;
 	case RS_EV_EXP_EXIT:
 		if (ev->arg[1])
-			add(out, lang, N_("The experiment's process was killed by %s after %s."), w.a[1],
+			eng_say(out, lang, N_("The experiment's process was killed by %s after %s."), w.a[1],
 			    w.a[2]);
 		else
-			add(out, lang, N_("The experiment's process ended after %s with status %s."), w.a[2],
+			eng_say(out, lang, N_("The experiment's process ended after %s with status %s."), w.a[2],
 			    w.a[0]);
 		if (ev->arg[3])
-			add(out, lang, N_(" %s events were lost."), w.a[3]);
+			eng_say(out, lang, N_(" %s events were lost."), w.a[3]);
 		break;
 	case RS_EV_BUILD_START:
-		add(out, lang, N_("Building %s."), w.text);
+		eng_say(out, lang, N_("Building %s."), w.text);
 		break;
 	case RS_EV_BUILD_DONE:
 		if (ev->arg[0])
-			add(out, lang, N_("The build failed with status %s."), w.a[0]);
+			eng_say(out, lang, N_("The build failed with status %s."), w.a[0]);
 		else
-			add(out, lang, N_("Built in %s: %s."), w.a[1], w.a[2]);
+			eng_say(out, lang, N_("Built in %s: %s."), w.a[1], w.a[2]);
 		break;
 	case RS_EV_KVM_CALL:
 		tell_call(ev, &w, lang, out);
 		break;
 	case RS_EV_VM_MEMORY:
-		add(out, lang, ev->arg[3] ?
+		eng_say(out, lang, ev->arg[3] ?
 				       N_("Memory slot %s: %s of the monitor's memory become guest-physical "
 					  "memory at %s, read-only.") :
 				       N_("Memory slot %s: %s of the monitor's memory become guest-physical "
@@ -174,7 +164,7 @@ bool eng_sentence(const struct rs_event *ev, enum rs_lang lang, struct rs_str *o
 		    w.a[0], w.a[2], w.a[1]);
 		break;
 	case RS_EV_VM_LOAD:
-		add(out, lang, N_("%s of the guest's program are copied to %s; it will begin at %s."), w.a[1],
+		eng_say(out, lang, N_("%s of the guest's program are copied to %s; it will begin at %s."), w.a[1],
 		    w.a[0], w.a[2]);
 		break;
 	case RS_EV_VM_EXIT:
@@ -185,7 +175,7 @@ bool eng_sentence(const struct rs_event *ev, enum rs_lang lang, struct rs_str *o
 		tell_access(ev, &w, lang, out);
 		break;
 	case RS_EV_VM_HYPERCALL:
-		add(out, lang, N_("Hypercall %s from ring %s, with %s and %s."), w.a[0], w.a[3], w.a[1],
+		eng_say(out, lang, N_("Hypercall %s from ring %s, with %s and %s."), w.a[0], w.a[3], w.a[1],
 		    w.a[2]);
 		break;
 	case RS_EV_VM_END:
@@ -195,13 +185,16 @@ bool eng_sentence(const struct rs_event *ev, enum rs_lang lang, struct rs_str *o
 		tell_ring(ev, &w, lang, out);
 		break;
 	case RS_EV_CPU_FAULT:
-		add(out, lang, N_("Exception %s (error code %s) in ring %s at %s."), w.a[0], w.a[1], w.a[3],
+		eng_say(out, lang, N_("Exception %s (error code %s) in ring %s at %s."), w.a[0], w.a[1], w.a[3],
 		    w.a[2]);
 		break;
 	case RS_EV_CPU_STEP:
-		add(out, lang, N_("Ring %s executes at %s: %s"), w.a[1], w.a[0], w.text);
+		eng_say(out, lang, N_("Ring %s executes at %s: %s"), w.a[1], w.a[0], w.text);
 		break;
-	default: /* a kind without words of its own: its own sentence, and the record */
+	default:
+		if (ev->kind >= RS_EV_EMU_LOAD && ev->kind <= RS_EV_EMU_END)
+			return eng_tell_emu(ev, &w, lang, out);
+		/* a kind without words of its own: its own sentence, and the record */
 		rs_str_addf(out, "%s (%s)", rs_tr(lang, k->sentence),
 			    rs_event_format(ev, line, sizeof(line)));
 	}
@@ -248,7 +241,7 @@ static void explain(struct eng_tell *t, const struct rs_event *ev, struct rs_str
 	if (!x || ev->arg[0] >= 64 || (t->explained >> ev->arg[0]) & 1)
 		return;
 	t->explained |= 1ull << ev->arg[0];
-	add(s, t->lang, N_(" (%s)"), rs_tr(t->lang, x->sentence));
+	eng_say(s, t->lang, N_(" (%s)"), rs_tr(t->lang, x->sentence));
 }
 
 static void on_event(struct rs_sink *self, const struct rs_event *ev)

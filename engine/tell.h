@@ -23,4 +23,18 @@ void eng_tell_init(struct eng_tell *t, FILE *out, enum rs_lang lang);
 void eng_tell_finish(struct eng_tell *t);
 void eng_tell_release(struct eng_tell *t);
 
+/* -- among the files tell*.c -- */
+/* Numbers are formatted by their units first, so that formats take only texts and a translation may
+ * reorder them. */
+struct eng_words {
+	char a[4][64];    /* arguments by their units */
+	const char *text;
+};
+/* Appends the translated format. */
+void eng_say(struct rs_str *out, enum rs_lang lang, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+/* The words for the events emu.*. False: nothing is said of this one. */
+bool eng_tell_emu(const struct rs_event *ev, const struct eng_words *w, enum rs_lang lang,
+		  struct rs_str *out);
+
 #endif

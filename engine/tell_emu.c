@@ -1,0 +1,79 @@
+/* The words for the events of the translator. */
+#include "engine/tell.h"
+
+static void tell_block(const struct rs_event *ev, const struct eng_words *w, enum rs_lang lang,
+		       struct rs_str *out)
+{
+	rs_auto_str name = RS_STR_INIT;
+
+	rs_str_addf(&name, w->text[0] ? "%s (%s)" : "%.0s%s", w->text, w->a[0]);
+	if (!ev->arg[2]) /* interpreted: there is no code of the host */
+		eng_say(out, lang, N_("Block %s, up to %s: %s guest instructions became IR."), name.p, w->a[3],
+			w->a[1]);
+	else
+		eng_say(out, lang, N_("Block %s, up to %s: %s guest instructions became %s of host code."), name.p,
+			w->a[3], w->a[1], w->a[2]);
+}
+
+static void tell_end(const struct rs_event *ev, const struct eng_words *w, enum rs_lang lang,
+		     struct rs_str *out)
+{
+	switch (ev->arg[0]) {
+	case RS_OUT_EXITED:
+		eng_say(out, lang, N_("The guest's program ended by itself with status %s."), w->a[1]);
+		return;
+	case RS_OUT_KILLED:
+		eng_say(out, lang, N_("The signal %s ended the guest's program at %s."), w->a[2], w->a[3]);
+		return;
+	case RS_OUT_WATCHDOG:
+		eng_say(out, lang, N_("The time limit ran out at %s: the guest's program did not end by itself."),
+			w->a[3]);
+		return;
+	default:
+		eng_say(out, lang, N_("The guest's program was ended: %s, at %s."), w->a[0], w->a[3]);
+	}
+}
+
+bool eng_tell_emu(const struct rs_event *ev, const struct eng_words *w, enum rs_lang lang,
+		  struct rs_str *out)
+{
+	switch (ev->kind) {
+	case RS_EV_EMU_SYMBOL:
+		return false;
+	case RS_EV_EMU_LOAD:
+		eng_say(out, lang, N_("%s of a program for %s are loaded at %s; it will begin at %s."), w->a[1],
+			w->text, w->a[0], w->a[2]);
+		break;
+	case RS_EV_EMU_BLOCK:
+		tell_block(ev, w, lang, out);
+		break;
+	case RS_EV_EMU_CHAIN:
+		eng_say(out, lang, N_("The block at %s now jumps directly to the block at %s."), w->a[0], w->a[1]);
+		break;
+	case RS_EV_EMU_INVALIDATE:
+		eng_say(out, lang, N_("The guest changed its code: the block at %s (%s instructions, %s runs) is thrown away."),
+			w->a[0], w->a[1], w->a[2]);
+		break;
+	case RS_EV_EMU_FLUSH:
+		eng_say(out, lang, N_("The block cache is full: all %s blocks are thrown away."), w->a[0]);
+		break;
+	case RS_EV_EMU_SYSCALL:
+		eng_say(out, lang, N_("The guest's program makes the system call %s (number %s) with %s, %s, %s."),
+			w->text, w->a[0], w->a[1], w->a[2], w->a[3]);
+		break;
+	case RS_EV_EMU_REFUSED:
+		eng_say(out, lang, N_("A lesson's program may not make the system call %s (number %s): it gets %s."),
+			w->text, w->a[0], w->a[1]);
+		break;
+	case RS_EV_EMU_FAULT:
+		eng_say(out, lang, N_("Fault: \"%s\" at %s, address %s: signal %s."), w->text, w->a[1], w->a[2],
+			w->a[0]);
+		break;
+	case RS_EV_EMU_END:
+		tell_end(ev, w, lang, out);
+		break;
+	default:
+		return false;
+	}
+	return true;
+}
