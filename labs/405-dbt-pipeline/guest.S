@@ -1,5 +1,5 @@
 # Lesson 405: adds up the distances of eight numbers from zero.
-# The sum becomes the exit status of the program.
+# Ends with status 0 when they add up to 100.
 
         .globl  _start
 _start:
@@ -16,7 +16,8 @@ positive:
         addi    s0, s0, 8
         bne     s0, s1, loop
 done:
-        li      a7, 93                  # system call 93: exit
+        addi    a0, a0, -100            # 0 when the sum is 100
+        li      a7, 93                  # system call 93: exit, with the status in a0
         ecall
 
         .data

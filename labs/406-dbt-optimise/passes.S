@@ -15,6 +15,6 @@ _start:
         bnez    t2, end                 #   on what came out
         li      t1, 0
 end:
-        mv      a0, t1                  # exit status
-        li      a7, 93                  # system call 93: exit
+        addi    a0, t1, -86             # 0 when t1 is right
+        li      a7, 93                  # system call 93: exit, with the status in a0
         ecall

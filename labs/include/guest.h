@@ -81,6 +81,16 @@ static noinline void print(const char *s)
 	guest_call(64, 1, (long)s, n); /* write to standard output */
 }
 
+/* Everything from standard input, at most size bytes. Returns how many. */
+static noinline long read_all(char *to, long size)
+{
+	long n = 0, got;
+
+	while (n < size && (got = guest_call(63, 0, (long)(to + n), size - n)) > 0) /* read */
+		n += got;
+	return n;
+}
+
 static inline __attribute__((noreturn)) void quit(int code)
 {
 	for (;;)

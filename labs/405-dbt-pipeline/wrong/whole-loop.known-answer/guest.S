@@ -9,7 +9,8 @@ loop:
         addi    s0, s0, 8
         bne     s0, s1, loop
 done:
-        li      a7, 93                  # system call 93: exit
+        addi    a0, a0, -100            # 0 when the sum is 100
+        li      a7, 93                  # system call 93: exit, with the status in a0
         ecall
 
         .data
