@@ -6,13 +6,6 @@ static a64_translate_fn *const translators[A64_CLASSES] = {
 #include "emu/a64_class.def"
 };
 
-bool a64_none(struct emu_xlat *x, const struct a64_insn *i)
-{
-	(void)x;
-	(void)i;
-	return false;
-}
-
 static uint32_t fetch(const uint8_t *code)
 {
 	return code[0] | (uint32_t)code[1] << 8 | (uint32_t)code[2] << 16 | (uint32_t)code[3] << 24;

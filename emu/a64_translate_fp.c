@@ -158,3 +158,56 @@ bool a64_fp_move(struct emu_xlat *x, const struct a64_insn *i)
 	default: return false;
 	}
 }
+
+/* ---- conditions ---- */
+
+static bool is_compare_zero(const struct a64_insn *i)
+{
+	return i->id == A64_fcmp_zero || i->id == A64_fcmpe_zero;
+}
+
+bool a64_fp_compare(struct emu_xlat *x, const struct a64_insn *i)
+{
+	unsigned mark = i->id == A64_fcmpe || i->id == A64_fcmpe_zero ? EMU_VHI : 0;
+	uint16_t m = is_compare_zero(i) ? a64_vconst(x->ir, 0, true) : EMU_F(i->rm), t = emu_ir_temp(x->ir);
+
+	op2(x->ir, EMU_OP_VFCMP, a64_fp(i) | mark, t, EMU_F(i->rn), m);
+	a64_flags_set_bits(x, t);
+	return true;
+}
+
+/* The bits of v, or 0 when the condition does not hold, so that comparing raises no flag then. */
+static uint16_t number_if(struct emu_ir *ir, uint16_t cond, uint16_t v)
+{
+	uint16_t t = emu_ir_temp(ir), u = emu_ir_temp(ir), d = emu_ir_ftemp(ir);
+
+	emu_ir_1(ir, EMU_OP_MOVFI, t, v);
+	emu_ir_emit(ir, EMU_OP_SELECT, 0, u, cond, t, emu_ir_const(ir, 0), 0);
+	emu_ir_1(ir, EMU_OP_MOVIF, d, u);
+	return d;
+}
+
+bool a64_fp_cond_cmp(struct emu_xlat *x, const struct a64_insn *i)
+{
+	struct emu_ir *ir = x->ir;
+	uint16_t c = a64_condition_value(x, i->index), t = emu_ir_temp(ir), u = emu_ir_temp(ir);
+
+	op2(ir, EMU_OP_VFCMP, a64_fp(i) | (i->id == A64_fccmpe ? EMU_VHI : 0), t, number_if(ir, c, EMU_F(i->rn)),
+	    number_if(ir, c, EMU_F(i->rm)));
+	emu_ir_emit(ir, EMU_OP_SELECT, 0, u, c, t, emu_ir_const(ir, i->imm), 0);
+	a64_flags_set_bits(x, u);
+	return true;
+}
+
+bool a64_fp_select(struct emu_xlat *x, const struct a64_insn *i)
+{
+	struct emu_ir *ir = x->ir;
+	uint16_t n = emu_ir_temp(ir), m = emu_ir_temp(ir), t = emu_ir_temp(ir);
+	unsigned aux = i->size | EMU_VU;
+
+	op1(ir, EMU_OP_VGET, aux, n, EMU_F(i->rn), 0);
+	op1(ir, EMU_OP_VGET, aux, m, EMU_F(i->rm), 0);
+	a64_select(x, i->index, t, n, m);
+	emu_ir_1(ir, EMU_OP_MOVIF, EMU_F(i->rd), t);
+	return true;
+}

@@ -117,59 +117,193 @@ static void emit(struct program *p, uint32_t bits)
 	p->text[p->words++] = bits;
 }
 
-/* Classes whose registers are all read or written as numbers, nothing else. */
-static bool is_computation(unsigned class)
+static bool has(const struct a64_row *r, enum a64_operand o)
 {
-	return class >= A64_CLASS_FP_DATA1 && class != A64_CLASS_FP_COMPARE && class != A64_CLASS_FP_COND_CMP && class != A64_CLASS_FP_SELECT;
+	for (unsigned k = 0; k < A64_OPERANDS_MAX; k++)
+		if (r->operand[k] == o)
+			return true;
+	return false;
 }
 
-/* Does the instruction write an integer register that must keep its value? */
+/* Rows that one() does not draw: tested elsewhere, or by the functions below. */
+static bool is_left_out(const struct a64_row *r)
+{
+	switch (r->class) {
+	case A64_CLASS_BRANCH_REG: case A64_CLASS_EXCEPTION: case A64_CLASS_SYSTEM: /* system() */
+	case A64_CLASS_HINT: /* most are younger instructions that do nothing on older machines */
+	case A64_CLASS_EXCLUSIVE: case A64_CLASS_EXCLUSIVE_PAIR: /* exclusive() */
+		return true;
+	}
+	return r == &a64_rows[A64_bl];
+}
+
+static bool is_memory(const struct a64_row *r)
+{
+	return r->class >= A64_CLASS_EXCLUSIVE && r->class <= A64_CLASS_VMEM_REPLICATE;
+}
+
+static bool is_branch(const struct a64_row *r)
+{
+	return r->class == A64_CLASS_BRANCH || r->class == A64_CLASS_BRANCH_COND;
+}
+
+static bool is_kept(unsigned r)
+{
+	return r == BASE || r == INDEX || (r >= 28 && r < 31);
+}
+
+/* Does the instruction write an integer register that must keep its value, or what is not foreseeable? */
 static bool spoils(const struct a64_insn *i)
 {
+	const struct a64_row *r = &a64_rows[i->id];
+	bool pair = r->class == A64_CLASS_PAIR || r->class == A64_CLASS_PAIR_FP || r->class == A64_CLASS_EXCLUSIVE_PAIR;
+	bool vector = i->class >= A64_CLASS_FP_DATA1 || i->class == A64_CLASS_LITERAL_FP ||
+		      i->class == A64_CLASS_LOAD_STORE_FP || i->class == A64_CLASS_PAIR_FP ||
+		      (i->class >= A64_CLASS_VMEM_MULTI && i->class <= A64_CLASS_VMEM_REPLICATE);
 	bool to_x = i->class == A64_CLASS_FP_TO_INT || i->id == A64_fmov_ws || i->id == A64_fmov_xd ||
 		    i->id == A64_fmov_x_high || i->id == A64_umov_v || i->id == A64_smov_v;
 
-	return to_x && i->rd >= 8 && i->rd < 31; /* x8 and up feed refresh() */
+	if (pair && i->rd == i->ra)
+		return true;
+	if (vector && !to_x)
+		return false;
+	if (i->rd == 31 && (has(r, A64_OPERAND_RD_SP) || is_memory(r)))
+		return true;
+	if (i->class == A64_CLASS_CAS_PAIR && (is_kept(i->rd + 1u) || is_kept(i->rm + 1u) || i->rm == 30))
+		return true;
+	if ((i->class == A64_CLASS_CAS || i->class == A64_CLASS_CAS_PAIR) && is_kept(i->rm))
+		return true;
+	return is_kept(i->rd) || (pair && is_kept(i->ra));
+}
+
+static uint32_t field(uint32_t bits, unsigned at, unsigned width, uint32_t value)
+{
+	uint32_t mask = ((1u << width) - 1) << at;
+
+	return (bits & ~mask) | (value << at & mask);
+}
+
+/* Addresses inside the buffer; branches over one instruction. */
+static uint32_t aim(struct program *p, const struct a64_row *r, uint32_t bits)
+{
+	if (is_memory(r))
+		bits = field(bits, 5, 5, pointers[below(p, 4)]);
+	switch (r->format) {
+	case A64_FORMAT_MEM_LITERAL: case A64_FORMAT_FMEM_LITERAL: bits = field(bits, 5, 19, 0); break; /* itself */
+	case A64_FORMAT_MEM_U12: case A64_FORMAT_FMEM_U12: bits = field(bits, 10, 12, below(p, 256)); break;
+	case A64_FORMAT_MEM_REGISTER: case A64_FORMAT_FMEM_REGISTER: bits = field(bits, 16, 5, below(p, 4) ? INDEX : 31); break;
+	case A64_FORMAT_BRANCH26: bits = field(bits, 0, 26, 2); break;
+	case A64_FORMAT_BRANCH_COND: case A64_FORMAT_BRANCH19: bits = field(bits, 5, 19, 2); break;
+	case A64_FORMAT_BRANCH14: bits = field(bits, 5, 14, 2); break;
+	}
+	if (has(r, A64_OPERAND_MEM_VPOST))
+		bits = field(bits, 16, 5, below(p, 2) ? INDEX : 31);
+	if (r == &a64_rows[A64_ldapr]) /* QEMU wants the ones that should be there */
+		bits = field(bits, 16, 5, 31);
+	return bits;
 }
 
 /* An instruction of the row; 0: this draw does not fit. */
 static uint32_t draw(struct program *p, unsigned id)
 {
 	const struct a64_row *r = &a64_rows[id];
-	uint32_t bits = ((uint32_t)next(p) & ~r->mask) | r->match;
+	uint32_t bits = aim(p, r, ((uint32_t)next(p) & ~r->mask) | r->match);
 	struct a64_insn i;
 
+	bits = (bits & ~r->mask) | r->match;
 	if (!a64_decode(bits, &i) || i.id != id || spoils(&i))
 		return 0;
 	return bits;
 }
 
-static void one(struct program *p)
+static void put(struct program *p, unsigned id, uint32_t bits)
 {
-	for (;;) {
-		unsigned id = below(p, A64_COUNT);
-		uint32_t bits;
+	const struct a64_row *r = &a64_rows[id];
+	unsigned rn = bits >> 5 & 31;
 
-		if (!is_computation(a64_rows[id].class))
-			continue;
-		bits = draw(p, id);
-		if (!bits)
-			continue;
-		p->used[id]++;
-		p->insns++;
-		emit(p, bits);
-		return;
+	p->used[id]++;
+	p->insns++;
+	if (is_memory(r)) /* movz: a small offset; of structures the next address */
+		emit(p, 0xd2800000u | below(p, 200) << 5 | INDEX);
+	emit(p, bits);
+	if (has(r, A64_OPERAND_MEM_POST) || has(r, A64_OPERAND_MEM_PRE) || has(r, A64_OPERAND_MEM_VPOST)) {
+		if (rn != 31) /* the new address is seen in a sum */
+			emit(p, 0x8b000000u | rn << 16 | 7 << 5 | 7); /* add x7, x7, rn */
+		emit(p, 0x91400000u | 2u << 10 | BASE << 5 | rn);     /* add rn, x18, #2, lsl 12: MIDDLE */
 	}
 }
 
-/* Random bits into a vector register: results of results tend to zeros and NaNs. */
+static void any(struct program *p, bool branch)
+{
+	for (;;) {
+		unsigned id = below(p, A64_COUNT);
+		uint32_t bits = is_left_out(&a64_rows[id]) || is_branch(&a64_rows[id]) != branch ? 0 : draw(p, id);
+
+		if (bits) {
+			put(p, id, bits);
+			return;
+		}
+	}
+}
+
+/* Exclusives as programs use them: a load, and a store to the same place. */
+static void exclusive(struct program *p)
+{
+	static const uint16_t loads[2][2] = { { A64_ldxr, A64_ldaxr }, { A64_ldxp, A64_ldaxp } };
+	static const uint16_t stores[2][2] = { { A64_stxr, A64_stlxr }, { A64_stxp, A64_stlxp } };
+	unsigned pair = below(p, 2), load = loads[pair][below(p, 2)], store = stores[pair][below(p, 2)];
+	unsigned rn = pointers[below(p, 4)], size;
+	uint32_t l = 0, s = 0;
+
+	while (!l)
+		l = draw(p, load);
+	size = l >> 30;
+	while (!s || is_kept(s >> 16 & 31) || (s >> 16 & 31) == (s & 31) || (s >> 16 & 31) == (s >> 10 & 31) || s >> 30 != size)
+		s = draw(p, store);
+	emit(p, field(l, 5, 5, rn));
+	emit(p, field(s, 5, 5, rn));
+	p->used[load]++;
+	p->used[store]++;
+	p->insns += 2;
+}
+
+/* Status registers: flags are seen, and begin anew. */
+static void system_register(struct program *p)
+{
+	unsigned x = below(p, 17);
+
+	switch (below(p, 4)) {
+	case 0: emit(p, 0xd53b4200 | x); break; /* mrs nzcv */
+	case 1: emit(p, 0xd51b4200 | x); break; /* msr nzcv */
+	case 2: /* mrs fpsr, the bits of FPSR_SAME */
+		emit(p, 0xd53b4420 | x);
+		emit(p, 0xd3400000u | 2u << 10 | x << 5 | x); /* ubfx x, x, #0, #3 */
+		break;
+	default: emit(p, 0xd51b443f); break;    /* msr fpsr, xzr */
+	}
+	p->insns++;
+}
+
+/* Random bits into a vector register and an integer one: results of results tend to zeros and NaNs. */
 static void refresh(struct program *p)
 {
-	unsigned v = below(p, 32);
-
-	for (unsigned k = 0; k < 2; k++) /* ins v.d[k], x */
-		emit(p, 0x4e081c00u | k << 20 | (8 + below(p, 8)) << 5 | v);
+	emit(p, 0x3dc00000u | below(p, 256) << 10 | BASE << 5 | below(p, 32)); /* ldr q, [x18, n] */
+	emit(p, 0xf9400000u | below(p, 512) << 10 | BASE << 5 | below(p, 17)); /* ldr x */
 	p->insns += 2;
+}
+
+static void one(struct program *p)
+{
+	switch (below(p, 40)) {
+	case 0: case 1:
+		any(p, true);
+		any(p, false);
+		break;
+	case 2: exclusive(p); break;
+	case 3: system_register(p); break;
+	case 4: case 5: case 6: case 7: refresh(p); break;
+	default: any(p, false); break;
+	}
 }
 
 static uint32_t ldr_x(unsigned rt, unsigned rn, unsigned at)
@@ -246,11 +380,8 @@ static void generate(struct program *p, uint64_t seed, unsigned insns)
 	s->fpcr = (uint64_t)below(p, 4) << 22 | (below(p, 4) ? 0 : 1u << 25);
 	load_registers(p);
 	p->body = p->words;
-	while (p->insns < insns) {
+	while (p->insns < insns)
 		one(p);
-		if (below(p, 6) == 0)
-			refresh(p);
-	}
 	p->epilogue = p->words;
 	store_registers(p);
 }
@@ -321,10 +452,22 @@ static void run_qemu(const struct program *p, struct result *out)
 	}
 }
 
+/* PSTATE's flags and the packed ones (ir.h). */
+static uint64_t packed(uint64_t nzcv)
+{
+	return (nzcv >> 31 & 1 ? EMU_FLAG_N : 0) | (nzcv >> 30 & 1 ? EMU_FLAG_Z : 0) | (nzcv >> 29 & 1 ? EMU_FLAG_C : 0) |
+	       (nzcv >> 28 & 1 ? EMU_FLAG_V : 0);
+}
+static uint64_t unpacked(uint64_t x)
+{
+	return (x & EMU_FLAG_N ? 1u << 31 : 0) | (x & EMU_FLAG_Z ? 1u << 30 : 0) | (x & EMU_FLAG_C ? 1u << 29 : 0) |
+	       (x & EMU_FLAG_V ? 1u << 28 : 0);
+}
+
 static void start(struct emu_world *w, struct emu_cpu *cpu, const struct program *p)
 {
 	const struct state *s = (const struct state *)p->data;
-	uint32_t stop = 0; /* udf, where the epilogue would begin */
+	uint32_t stop = 0xd4000001; /* svc, where the epilogue would begin */
 
 	assert_int_equal(emu_mem_map(&w->mem, TEXT, TEXT_SIZE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE, -1, 0), 0);
 	assert_int_equal(emu_mem_map(&w->mem, DATA, DATA_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE, -1, 0), 0);
@@ -335,6 +478,7 @@ static void start(struct emu_world *w, struct emu_cpu *cpu, const struct program
 	memcpy(cpu->r, s->x, sizeof(s->x));
 	cpu->r[31] = s->sp;
 	cpu->pc = TEXT + 4 * p->body;
+	cpu->x[0] = packed(s->nzcv);
 	emu_cpu_set_fpcr(cpu, (unsigned)s->fpcr);
 }
 
@@ -352,13 +496,14 @@ static void run_here(const struct program *p, bool interp, struct result *out)
 	start(w, cpu, p);
 	exc = emu_cpu_run(cpu);
 	memset(out, 0, sizeof(*out));
-	out->status = exc == EMU_EXC_ILLEGAL && cpu->pc == TEXT + 4 * p->epilogue ? 0 : 100 + (int)exc;
+	out->status = exc == EMU_EXC_SYSCALL && cpu->pc == TEXT + 4 * p->epilogue + 4 ? 0 : 100 + (int)exc;
 	if (out->status)
 		printf("%s: %s at instruction %u\n", interp ? "interp" : "jit", emu_exc_name(exc),
 		       ((unsigned)cpu->pc - TEXT) / 4 - p->body);
 	memcpy(out->end.v, cpu->v, sizeof(out->end.v));
 	memcpy(out->end.x, cpu->r, sizeof(out->end.x));
 	out->end.sp = cpu->r[31];
+	out->end.nzcv = unpacked(cpu->x[0]);
 	out->end.fpcr = emu_cpu_fpcr(cpu);
 	out->end.fpsr = emu_cpu_fpsr(cpu);
 	assert_true(emu_mem_read(&w->mem, BUFFER, out->buffer, sizeof(out->buffer)));
@@ -372,7 +517,7 @@ static void run_here(const struct program *p, bool interp, struct result *out)
 static bool same(const struct result *a, const struct result *b)
 {
 	return a->status == b->status && !memcmp(a->end.v, b->end.v, sizeof(a->end.v)) &&
-	       !memcmp(a->end.x, b->end.x, sizeof(a->end.x)) && a->end.sp == b->end.sp &&
+	       !memcmp(a->end.x, b->end.x, sizeof(a->end.x)) && a->end.sp == b->end.sp && a->end.nzcv == b->end.nzcv &&
 	       (a->end.fpsr & FPSR_SAME) == (b->end.fpsr & FPSR_SAME) && !memcmp(a->buffer, b->buffer, sizeof(a->buffer));
 }
 
@@ -386,16 +531,20 @@ static void print_word(const char *what, unsigned n, const char *half, uint64_t 
 static void print_difference(const struct program *p, const struct result *a, const struct result *b, const struct result *before)
 {
 	printf("  status: qemu %d, here %d; fpcr 0x%llx\n", a->status, b->status, (unsigned long long)a->end.fpcr);
-	for (unsigned k = 0; k < sizeof(a->buffer); k += 8)
-		if (memcmp(a->buffer + k, b->buffer + k, 8))
+	for (unsigned k = 0, n = 0; k < sizeof(a->buffer) && n < 8; k += 8) {
+		if (memcmp(a->buffer + k, b->buffer + k, 8)) {
 			printf("  memory at 0x%x differs\n", BUFFER + k);
-	for (unsigned r = 0; r < 32; r++) {
+			n++;
+		}
+	}
+	for (unsigned r = 0; r < 32 && !a->status; r++) {
 		print_word("v", r, " low", a->end.v[r][0], b->end.v[r][0]);
 		print_word("v", r, " high", a->end.v[r][1], b->end.v[r][1]);
 		if (r < 31)
 			print_word("x", r, "", a->end.x[r], b->end.x[r]);
 	}
 	print_word("sp", 0, "", a->end.sp, b->end.sp);
+	print_word("nzcv", 0, "", a->end.nzcv, b->end.nzcv);
 	print_word("fpsr", 0, "", a->end.fpsr, b->end.fpsr);
 	for (unsigned k = p->epilogue - 3; k < p->epilogue; k++) {
 		char text[A64_TEXT_MAX];
@@ -484,7 +633,7 @@ static void test_random_programs(void **state)
 	printf("%lu instructions in %lu programs from seed %lu, %u rows of %u\n", insns, programs, seed, rows, A64_COUNT);
 	assert_int_equal(bad, 0);
 	for (unsigned r = 0; r < A64_COUNT && programs >= PROGRAMS; r++)
-		if (is_computation(a64_rows[r].class) && !used[r])
+		if (!is_left_out(&a64_rows[r]) && !used[r])
 			fail_msg("%s does not occur", a64_rows[r].name);
 }
 
