@@ -24,7 +24,10 @@ enum emu_exc {
 	EMU_EXC_MISALIGNED, /* atomic access or jump target; SIGBUS */
 	EMU_EXC_KICK,       /* emu_cpu_kick was called; nothing happened in the guest */
 	EMU_EXC_LIMIT,      /* the instruction limit is used up (interpreter) */
-	EMU_EXC_COUNT
+	EMU_EXC_COMPLEX,    /* x86: pc = an instruction that is not translated, for a C routine */
+	EMU_EXC_COUNT,
+	EMU_EXC_VECTOR = 64 /* x86: + n is the exception with vector n (SDM volume 3A, 6.3); pc = what the
+			       CPU would push as the return address */
 };
 const char *emu_exc_name(enum emu_exc e);
 
@@ -69,6 +72,7 @@ struct emu_cpu {
 	uint32_t mxcsr_tmp, host_mxcsr;
 	uint32_t fpcr;          /* AArch64: as written; rounding and FZ stand in mxcsr, too */
 	uint32_t qc;            /* AArch64: FPSR.QC, 0 or 1 */
+	uint64_t scratch[2];    /* operands of helpers that need more than two */
 	uint64_t tmp;           /* of one operation in host code */
 	uint32_t exc;           /* enum emu_exc set by code that leaves */
 	uint32_t exit_request;  /* atomic; set by emu_cpu_kick */

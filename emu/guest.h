@@ -27,6 +27,7 @@ struct emu_xlat {
 	uint64_t reversed_pc;   /* ... the instruction after one that reversed the bits of reversed_src */
 	uint16_t reversed_src;
 	uint8_t reversed_reg;
+	uint16_t note[4];       /* the front end's own, about the block so far; 0 at its start */
 };
 /* The instruction is a conditional branch to `target` (cond: enum emu_cond, perhaps
  * EMU_C32); otherwise control goes to x->next. */
@@ -39,6 +40,9 @@ void emu_x_call(struct emu_xlat *x, uint64_t target);
 void emu_x_jump_reg(struct emu_xlat *x, uint16_t a, unsigned kind);
 /* ... raises `exc` (SYSCALL and FENCE_I: pc afterwards = x->next; BREAK, ILLEGAL: x->pc). */
 void emu_x_exception(struct emu_xlat *x, enum emu_exc exc);
+/* Raises `exc` with pc = x->pc when the condition holds; else the instruction goes on, and local temps
+ * live. At most four in one instruction. */
+void emu_x_except_if(struct emu_xlat *x, enum emu_cond cond, uint16_t a, uint16_t b, unsigned exc);
 /* ... is ordinary, but the block must end after it (it changed something translation relies on). */
 void emu_x_stop(struct emu_xlat *x);
 

@@ -72,6 +72,9 @@ static inline bool emu_op_is_vector(unsigned op)
 /* GOTO_REG (aux). CALL pushes the return address (op->imm) for prediction. */
 enum { EMU_JUMP_PLAIN, EMU_JUMP_CALL, EMU_JUMP_RET };
 
+/* CALL (aux): the result depends on the operands alone, and nothing else happens. */
+enum { EMU_CALL_PURE = 1 };
+
 #define EMU_GLOBALS 72
 #define EMU_R(n) ((uint16_t)(n))         /* integer register: cpu->r[n] */
 #define EMU_F(n) ((uint16_t)(32 + (n)))  /* FP or vector register: cpu->v[n] */

@@ -310,6 +310,8 @@ static void dead(struct emu_ir *ir)
 		unsigned s = ir->shape[op->op];
 		unsigned flags = emu_op_info(op->op)->flags;
 
+		if (op->op == EMU_OP_CALL && op->aux == EMU_CALL_PURE)
+			flags |= EMU_OPF_P;
 		if ((flags & EMU_OPF_P) && op->d != EMU_NOTEMP && !live[op->d])
 			continue;
 		if ((op->op == EMU_OP_MOV || op->op == EMU_OP_FMOV) && op->a == op->d)

@@ -10,17 +10,19 @@
 #include "emu/world.h"
 
 #define MAX_BRANCHES 6
-#define SIDES 16
+#define SIDES 24
+#define SIDES_OF_INSN 5 /* at most */
+#define PIECES 16
 
 /* emu_xlat and what the front ends do not see. */
 struct maker {
 	struct emu_xlat x;
 	struct emu_world *w;
-	struct { int64_t label; uint64_t pc; } side[SIDES];
+	struct { int64_t label; uint64_t pc; unsigned exc; } side[SIDES]; /* exc 0: GOTO pc */
 	unsigned sides;
 	uint32_t page[EMU_BLOCK_PAGES];
 	unsigned pages;
-	uint64_t start[SIDES];  /* first instruction of each piece */
+	uint64_t start[PIECES];  /* first instruction of each piece */
 	unsigned pieces;
 	bool follow;            /* x.next is where the block goes on, after a jump */
 };
@@ -55,14 +57,25 @@ void emu_x_branch(struct emu_xlat *x, unsigned cond, uint16_t a, uint16_t b, uin
 	m->side[m->sides++].pc = target;
 	x->branches++;
 	/* a backward branch closes a loop: what comes after it is another block */
-	if (target <= x->pc || x->branches >= x->max_branches || m->sides >= SIDES - 1)
+	if (target <= x->pc || x->branches >= x->max_branches || m->sides > SIDES - SIDES_OF_INSN)
 		leave(x, x->next);
+}
+
+void emu_x_except_if(struct emu_xlat *x, enum emu_cond cond, uint16_t a, uint16_t b, unsigned exc)
+{
+	struct maker *m = (struct maker *)x;
+	int64_t label = emu_ir_label(x->ir);
+
+	emu_ir_emit(x->ir, EMU_OP_BRCOND, cond, EMU_NOTEMP, a, b, EMU_NOTEMP, label);
+	m->side[m->sides].label = label;
+	m->side[m->sides].exc = exc;
+	m->side[m->sides++].pc = x->pc;
 }
 
 /* Is this address in the block already, or does it take one page more than a block may have? */
 static bool can_follow(const struct maker *m, uint64_t target)
 {
-	if (m->x.max_branches <= 1 || m->pieces >= SIDES || target <= m->x.pc)
+	if (m->x.max_branches <= 1 || m->pieces >= PIECES || target <= m->x.pc)
 		return false;
 	return m->pages < EMU_BLOCK_PAGES - 1;
 }
@@ -174,7 +187,7 @@ static void make(struct maker *m, uint64_t pc, unsigned max_insns)
 
 	while (!m->x.end) {
 		bool room = ir->insns < max_insns && ir->ops < EMU_OPS_MAX - 160 &&
-			    ir->temps < EMU_TEMPS_MAX - 160;
+			    ir->temps < EMU_TEMPS_MAX - 160 && m->sides <= SIDES - SIDES_OF_INSN;
 		unsigned sides = m->sides;
 
 		if (!room || !one(m, pc, &pc)) {
@@ -185,7 +198,11 @@ static void make(struct maker *m, uint64_t pc, unsigned max_insns)
 	for (unsigned i = 0; i < m->sides; i++) {
 		emu_ir_emit(ir, EMU_OP_LABEL, 0, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP,
 			    m->side[i].label);
-		emit_goto(ir, m->side[i].pc);
+		if (m->side[i].exc)
+			emu_ir_emit(ir, EMU_OP_EXC, m->side[i].exc, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP,
+				    (int64_t)m->side[i].pc);
+		else
+			emit_goto(ir, m->side[i].pc);
 	}
 }
 
