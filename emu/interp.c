@@ -126,6 +126,13 @@ static uint8_t *access_mem(struct run *r, uint64_t address, unsigned size, bool 
 		if (write && (m->right[p] & EMU_RIGHT_CODE))
 			emu_code_changed(r->cpu->world, p * EMU_PAGE, EMU_PAGE);
 	}
+	if ((m->right[last] & EMU_RIGHT_SHARED) && !emu_mem_backed(m, addr, size)) {
+		r->cpu->exc = EMU_EXC_BUS;
+		r->cpu->fault_addr = addr;
+		r->cpu->fault_write = write;
+		r->cpu->pc = r->pc;
+		return NULL;
+	}
 	return m->base + addr;
 }
 

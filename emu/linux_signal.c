@@ -25,7 +25,8 @@
 #define UNBLOCKABLE (EMU_SIGSET(SIGKILL) | EMU_SIGSET(SIGSTOP))
 #define IGNORED_BY_DEFAULT                                                                         \
 	(EMU_SIGSET(SIGCHLD) | EMU_SIGSET(SIGURG) | EMU_SIGSET(SIGWINCH) | EMU_SIGSET(SIGCONT))
-#define STOPS_BY_DEFAULT (EMU_SIGSET(SIGTSTP) | EMU_SIGSET(SIGTTIN) | EMU_SIGSET(SIGTTOU))
+#define STOPS_BY_DEFAULT \
+	(EMU_SIGSET(SIGSTOP) | EMU_SIGSET(SIGTSTP) | EMU_SIGSET(SIGTTIN) | EMU_SIGSET(SIGTTOU))
 
 /* The guest thread that this host thread runs. A signal handler has no argument of its own. */
 static __thread struct emu_thread *self;

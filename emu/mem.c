@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "engine/base/lang.h"
 
@@ -174,6 +176,22 @@ uint64_t emu_mem_find(struct emu_mem *m, uint64_t hint, uint64_t len)
 	return 0;
 }
 
+/* The kernel reads the signal set before it finds that the first argument is none of its own: an error of
+ * -EFAULT tells of the page, and nothing else happens. */
+static bool can_read(const void *p)
+{
+	return syscall(SYS_rt_sigprocmask, -1, (uintptr_t)p & ~7ul, NULL, 8) == 0 || errno != EFAULT;
+}
+
+bool emu_mem_backed(const struct emu_mem *m, uint64_t addr, uint64_t len)
+{
+	for (uint64_t p = addr / EMU_PAGE; len && p <= (addr + len - 1) / EMU_PAGE; p++) {
+		if ((m->right[p] & EMU_RIGHT_SHARED) && (m->right[p] & RIGHT_PROT) && !can_read(m->base + p * EMU_PAGE))
+			return false;
+	}
+	return true;
+}
+
 void *emu_mem_host(struct emu_mem *m, uint64_t addr, uint64_t len, int prot)
 {
 	if (addr >= EMU_MEM_SIZE || len > EMU_MEM_SIZE - addr)
@@ -186,6 +204,8 @@ void *emu_mem_host(struct emu_mem *m, uint64_t addr, uint64_t len, int prot)
 		if ((prot & PROT_WRITE) && (m->right[p] & EMU_RIGHT_CODE))
 			drop_code(m, p * EMU_PAGE, EMU_PAGE);
 	}
+	if (!emu_mem_backed(m, addr, len))
+		return NULL;
 	return m->base + addr;
 }
 

@@ -62,6 +62,10 @@ uint64_t emu_mem_find(struct emu_mem *m, uint64_t hint, uint64_t len);
  * len 0 is fine anywhere inside the 4 GiB. */
 void *emu_mem_host(struct emu_mem *m, uint64_t addr, uint64_t len, int prot);
 
+/* False: a page of it lies past the end of the file that is mapped there: an access gets SIGBUS. The
+ * guest's code finds out by itself; who touches guest memory from C asks first (emu_mem_host has). */
+bool emu_mem_backed(const struct emu_mem *m, uint64_t addr, uint64_t len);
+
 /* Copies; false when a byte is not accessible (nothing is copied then). */
 bool emu_mem_read(struct emu_mem *m, uint64_t addr, void *to, uint64_t len);
 bool emu_mem_write(struct emu_mem *m, uint64_t addr, const void *from, uint64_t len);

@@ -124,7 +124,7 @@ static bool is_left_out(const struct rv_row *r)
 	switch (r->op) {
 	case RV_jalr: case RV_ecall: case RV_ebreak: case RV_fence_i: case RV_pause: case RV_c_unimp:
 	case RV_lr_w: case RV_lr_d: case RV_sc_w: case RV_sc_d: /* in pairs: emit_pair() */
-	case RV_ctzw: /* QEMU 7.2 counts beyond bit 31 (fixed later); tests/guests/rv/zicond.c */
+	case RV_ctzw: /* QEMU 7.2 counts beyond bit 31 (fixed later); tests/guests/corpus/zicond.c */
 		return true;
 	}
 	return r->ext == RV_EXT_ZICOND; /* younger than Debian's QEMU */

@@ -1,6 +1,5 @@
 #!/bin/bash
-# C programs of tests/guests/rv, compiled for RISC-V with several levels of optimisation, print under
-# `ringside emu run` what their native build prints, on both engines; and faults look as on Linux.
+# Faults of guest programs look as on Linux, and bad guests end, on both engines.
 set -u
 rv=riscv64-linux-gnu-gcc
 command -v $rv >/dev/null || { echo "skip: no $rv (gcc-riscv64-linux-gnu, libc6-dev-riscv64-cross)"; exit 77; }
@@ -9,28 +8,7 @@ trap 'rm -rf "$dir"' EXIT
 echo 'int main(void) { return 0; }' >"$dir/f.c"
 $rv -static -o "$dir/f" "$dir/f.c" 2>/dev/null || { echo "skip: $rv cannot link a static program (libc6-dev-riscv64-cross)"; exit 77; }
 bad=0 runs=0
-flags="-ffp-contract=off -frounding-math -fno-builtin"
 fail() { echo "FAILED: $*"; bad=$((bad + 1)); }
-
-for src in tests/guests/rv/*.c; do
-	name=$(basename "$src" .c)
-	gcc -O2 $flags -o "$dir/native" "$src" -lm -pthread 2>"$dir/log" || { cat "$dir/log"; fail "$name: native build"; continue; }
-	(EMU_TEST=yes timeout 60 "$dir/native" one) >"$dir/want" 2>/dev/null
-	want=$?
-	for opt in "-O0" "-O2" "-O3" "-O2 -static-pie -fPIE"; do
-		$rv $opt $flags -static -o "$dir/guest" "$src" -lm -pthread 2>"$dir/log" ||
-			$rv ${opt% -static-pie*} $flags -static-pie -fPIE -o "$dir/guest" "$src" -lm -pthread 2>"$dir/log" ||
-			{ cat "$dir/log"; fail "$name $opt: build"; continue; }
-		for engine in interp jit; do
-			(EMU_TEST=yes timeout 60 "$RINGSIDE" emu run --engine $engine "$dir/guest" one) >"$dir/got" 2>"$dir/err"
-			got=$?
-			[ $got = 77 ] && { echo "skip: $(cat "$dir/err")"; continue; }
-			runs=$((runs + 1))
-			[ $got = $want ] || fail "$name $opt $engine: status $got, native $want: $(head -3 "$dir/err")"
-			cmp -s "$dir/want" "$dir/got" || { diff "$dir/want" "$dir/got" | head -10; fail "$name $opt $engine: output"; }
-		done
-	done
-done
 
 # Faults: the status that a shell sees, and a sentence.
 fault() { # source status text

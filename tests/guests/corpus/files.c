@@ -1,5 +1,4 @@
 /* Files, directories, mmap, time. Works in a folder of its own. */
-#define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
