@@ -224,11 +224,24 @@ static void step_begins(struct player *p)
 	fflush(p->c->out);
 }
 
+/* Counts beside the events. */
+static void tell_counts(struct player *p, unsigned step)
+{
+	rs_auto_str text = RS_STR_INIT;
+	rs_auto_str out = RS_STR_INIT;
+
+	eng_tell_emu_counts(&eng_session_evidence(p->s, step)->counters, p->c->lang, &text);
+	for (char *save, *line = strtok_r(text.p, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		eng_fill(&out, line, NULL, 2, WIDTH);
+	fputs(out.p, p->c->out);
+}
+
 static void step_close(struct player *p, unsigned i)
 {
 	const struct eng_step *st = &p->l->step[i];
 
 	eng_tell_finish(&p->tell);
+	tell_counts(p, i);
 	tell_failure(p, i);
 	if (st->predict)
 		tell_prediction(p, i, st->predict);

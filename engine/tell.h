@@ -36,5 +36,7 @@ void eng_say(struct rs_str *out, enum rs_lang lang, const char *fmt, ...)
 /* The words for the events emu.*. False: nothing is said of this one. */
 bool eng_tell_emu(const struct rs_event *ev, const struct eng_words *w, enum rs_lang lang,
 		  struct rs_str *out);
+/* What the translator counted in a run, as lines; nothing when there was no translator. */
+void eng_tell_emu_counts(const struct rs_counters *c, enum rs_lang lang, struct rs_str *out);
 
 #endif

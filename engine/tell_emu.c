@@ -77,3 +77,26 @@ bool eng_tell_emu(const struct rs_event *ev, const struct eng_words *w, enum rs_
 	}
 	return true;
 }
+
+/* One counter as a text, with its unit. */
+static const char *amount(const struct rs_counters *c, enum rs_counter which, enum rs_unit unit, char buf[64])
+{
+	return rs_unit_format(unit, c->v[which], buf, 64);
+}
+
+void eng_tell_emu_counts(const struct rs_counters *c, enum rs_lang lang, struct rs_str *out)
+{
+	char a[64], b[64], d[64], e[64];
+
+	if (!c->v[RS_CTR_EMU_BLOCKS])
+		return;
+	eng_say(out, lang, N_("Translator: %s guest instructions in %s blocks became %s operations of the IR. "),
+		amount(c, RS_CTR_EMU_TRANSLATED, RS_UNIT_dec, a), amount(c, RS_CTR_EMU_BLOCKS, RS_UNIT_dec, b),
+		amount(c, RS_CTR_EMU_OPS, RS_UNIT_dec, d));
+	eng_say(out, lang, N_("The passes left %s. Time: %s.\n"),
+		amount(c, RS_CTR_EMU_OPS_LEFT, RS_UNIT_dec, a),
+		amount(c, RS_CTR_EMU_TRANSLATOR_NS, RS_UNIT_ns, b));
+	eng_say(out, lang, N_("Code: %s guest instructions were executed; lookups: %s, chains: %s. Time: %s.\n"),
+		amount(c, RS_CTR_EMU_INSNS, RS_UNIT_dec, a), amount(c, RS_CTR_EMU_LOOKUPS, RS_UNIT_dec, b),
+		amount(c, RS_CTR_EMU_CHAINS, RS_UNIT_dec, d), amount(c, RS_CTR_EMU_CODE_NS, RS_UNIT_ns, e));
+}

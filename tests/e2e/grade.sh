@@ -7,13 +7,14 @@ trap 'rm -rf "$dir"' EXIT
 export HOME=$dir XDG_STATE_HOME=$dir/state XDG_DATA_HOME=$dir/data XDG_CACHE_HOME=$dir/cache
 fail() { echo "$*"; exit 1; }
 
-for lesson in 302 201 202; do
+skipped=
+for lesson in 301 405 406 407 102 302 201 202; do
 	rc=0
 	"$RINGSIDE" grade $lesson >"$dir/text" 2>"$dir/err" || rc=$?
 	if [ $rc = 77 ]; then
 		cat "$dir/err"
-		echo "skip: lesson $lesson cannot be run here: this KVM does not show ring crossings exactly"
-		exit 77
+		skipped="$skipped $lesson"
+		continue
 	fi
 	[ $rc = 1 ] || fail "grading the starter of $lesson ends with $rc, not 1"
 	grep -q 'expected:' "$dir/text" && grep -q 'found:' "$dir/text" || fail "no expected and found: $(cat "$dir/text")"
@@ -45,3 +46,4 @@ for lesson in 302 201 202; do
 	' "$dir" $points
 	echo "lesson $lesson: starter refused, solution $1 of $2 points in text, JSON, JUnit, TAP and Gradescope"
 done
+[ -z "$skipped" ] || { echo "skip: these lessons cannot be run here (see above):$skipped"; exit 77; }
