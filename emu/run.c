@@ -251,7 +251,8 @@ void emu_cpu_tell(struct emu_cpu *cpu)
 
 	if (cpu->since) {
 		t = now();
-		spent = t - cpu->since;
+		/* the lab's thread tells, too: another one may have told a moment after our look at the clock */
+		spent = t > cpu->since ? t - cpu->since : 0;
 		made = w->translator_ns - cpu->translator_since;
 		rs_count(w->em, RS_CTR_EMU_CODE_NS, spent > made ? spent - made : 0);
 		cpu->since = t;

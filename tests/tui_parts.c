@@ -368,7 +368,7 @@ static void test_theme_mono(void **state)
 static void test_actions(void **state)
 {
 	(void)state;
-	static const unsigned screens[] = { TUI_IN_LIST, TUI_IN_LESSON, TUI_IN_REPLAY, TUI_IN_SIDES,
+	static const unsigned screens[] = { TUI_IN_LIST, TUI_IN_LESSON, TUI_IN_REPLAY, TUI_IN_TRANSLATED, TUI_IN_SIDES,
 					    TUI_IN_BLOCKS, TUI_IN_PICKED };
 	for (int a = 0; a < TUI_ACTIONS; a++) {
 		int k;

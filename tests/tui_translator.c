@@ -81,7 +81,7 @@ static void test_stages_keep_every_line(void **state)
 			for (unsigned k = 0; k < lines[i]; k++) {
 				seed = seed * 1103515245u + 12345u;
 				insn += seed >> 20 & 3;
-				if (seed >> 28 & 1 && insn >= 0)
+				if (k > 1 && k + 2 < lines[i] && insn >= 0)
 					rs_str_addf(&t[i], "%d\top%u x%u\n", insn, seed >> 18 & 3, k);
 				else
 					rs_str_addf(&t[i], "-\top%u x%u\n", seed >> 18 & 3, k);
@@ -178,7 +178,7 @@ static void test_heat(void **state)
 	(void)state;
 	assert_int_equal(tui_heat(0, 1000000), 0);
 	assert_int_equal(tui_heat(0, 0), 0);
-	assert_int_equal(tui_heat(1, 1), TUI_HEATS - 1);
+	assert_int_equal(tui_heat(1, 1), 0); /* ran once: not hot, though nothing ran more often */
 	assert_int_equal(tui_heat(~0ull, ~0ull), TUI_HEATS - 1);
 	int last = 0;
 	for (uint64_t n = 1; n <= 1u << 20; n *= 2) {

@@ -1,6 +1,7 @@
 /* What each action does. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "engine/base/cleanup.h"
@@ -81,7 +82,10 @@ static unsigned pane_states(const struct tui_app *a, int view)
 
 unsigned tui_act_screens(const struct tui_app *a, bool all)
 {
+	const struct eng_step *step = tui_step(a);
 	unsigned s = a->screen;
+	if (a->screen == TUI_IN_LESSON && step && step->run && !strcmp(eng_run_kind(step->run), "emu"))
+		s |= TUI_IN_TRANSLATED;
 	for (int i = 0; a->screen != TUI_IN_LIST && i < a->ls.views; i++)
 		if (all || i == a->ls.focus)
 			s |= pane_states(a, i);
@@ -144,14 +148,15 @@ static void order_failed(struct tui_app *a, int rc)
 		tui_app_say(a, rc, N_("The guest does not take orders right now."));
 }
 
-static void single_step(struct tui_app *a)
+static void single_step(struct tui_app *a, bool blocks)
 {
 	unsigned n = a->ls.count ? a->ls.count : 1;
 	a->ls.count = 0;
 	if (!running(a))
 		run(a, true);
 	else if (run_state(a) == TUI_RUN_PAUSED)
-		order_failed(a, eng_session_single_step(a->ls.session, n));
+		order_failed(a, blocks ? eng_session_step_blocks(a->ls.session, n) :
+					 eng_session_single_step(a->ls.session, n));
 	else
 		order_failed(a, eng_session_pause(a->ls.session));
 }
@@ -379,7 +384,10 @@ void tui_act(struct tui_app *a, enum tui_action action)
 		break;
 	case TUI_A_STEP:
 		if (tui_step(a)->run)
-			single_step(a);
+			single_step(a, false);
+		break;
+	case TUI_A_BLOCK:
+		single_step(a, true);
 		break;
 	case TUI_A_RESTART:
 		if (running(a))

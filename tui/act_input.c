@@ -45,6 +45,12 @@ static bool register_value(const struct tui_app *a, const char *name, uint64_t *
 			*v = tui_model_reg(a->ls.model, i);
 			return true;
 		}
+	const struct tui_translator *t = &a->ls.model->tr;
+	for (unsigned i = 0; t->have_regs && i < t->regs.n; i++)
+		if (t->reg[i].group == RS_EMU_REG_INT && !strcasecmp(t->reg[i].name, name)) {
+			*v = t->reg[i].v[0];
+			return true;
+		}
 	return false;
 }
 
@@ -178,7 +184,7 @@ void tui_app_key(struct tui_app *a, int key)
 	enum tui_action act = tui_act_of_key(a, key);
 	if (act != TUI_ACTIONS)
 		tui_act(a, act);
-	if (act != TUI_A_STEP)
+	if (act != TUI_A_STEP && act != TUI_A_BLOCK)
 		a->ls.count = 0;
 }
 

@@ -9,6 +9,7 @@
 
 enum tui_screens {
 	TUI_IN_LIST = 1, TUI_IN_LESSON = 2, TUI_IN_REPLAY = 4,
+	TUI_IN_TRANSLATED = 64, /* a lesson's step that runs a program through the translator */
 	TUI_IN_SIDES = 8,   /* the focused pane has places sideways */
 	TUI_IN_BLOCKS = 16, /* ... lists blocks of the translator */
 	TUI_IN_PICKED = 32, /* ... shows the block that the student picked */

@@ -422,6 +422,10 @@ static void look_at_memory(struct tui_app *a)
 	if (ls->have_mem)
 		return;
 	ls->have_mem = true;
+	const struct tui_translator *t = &ls->model->tr;
+	for (unsigned i = 0; !ls->mem_addr && t->have_regs && i < t->regs.n; i++)
+		if (!strcmp(t->reg[i].name, "sp")) /* no place was chosen: the program's stack */
+			ls->mem_addr = t->reg[i].v[0];
 	eng_session_inspect(ls->session, RS_BLOCK_MEMORY, ls->mem_addr, 1024, ls->mem_virtual);
 }
 

@@ -320,7 +320,7 @@ uint64_t tui_model_exits_total(const struct tui_model *m)
 	uint64_t sum = 0;
 	for (unsigned i = 0; i < TUI_EXITS; i++)
 		sum += tui_model_exits(m, i);
-	if (!sum && m->have_outcome)
+	if (!sum && m->have_outcome && m->outcome.kind == RS_EV_VM_END)
 		return m->outcome.arg[3];
 	return sum;
 }

@@ -1,3 +1,4 @@
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -173,10 +174,10 @@ int tui_heat(uint64_t n, uint64_t most)
 {
 	static const unsigned limit[TUI_HEATS - 1] = { 30, 55, 75, 92 }; /* percent of the logarithm */
 	unsigned share = n >= most ? 100 : log2_16(n + 1) * 100 / log2_16(most + 1);
-	int level = 0;
+	int level = 0, most_level = n < 4 ? 0 : n < 16 ? 1 : n < 64 ? 2 : n < 256 ? 3 : TUI_HEATS - 1;
 	while (n && level < TUI_HEATS - 1 && share >= limit[level])
 		level++;
-	return level;
+	return level < most_level ? level : most_level;
 }
 
 const char *tui_heat_glyph(int level)
@@ -215,6 +216,30 @@ const char *tui_family(unsigned kind, enum tui_style *s)
 		}
 	*s = TUI_S_DIM;
 	return "○";
+}
+
+static unsigned hex_digit(char c)
+{
+	return (unsigned)(c <= '9' ? c - '0' : (c | 32) - 'a' + 10);
+}
+
+size_t tui_asm_place(const char *s, size_t n, uint64_t *addr, size_t *digits)
+{
+	size_t i = 0, word = 0;
+	*addr = 0;
+	for (; i < n && isxdigit((unsigned char)s[i]); i++)
+		*addr = *addr << 4 | hex_digit(s[i]);
+	*digits = i;
+	if (!i || i == n || s[i] != ':')
+		return *digits = 0;
+	for (i++; i < n && s[i] == ' ';)
+		i++;
+	while (i + word < n && isxdigit((unsigned char)s[i + word]))
+		word++;
+	if (word >= 4 && !(word & 1) && i + word < n && s[i + word] == ' ')
+		for (i += word; i < n && s[i] == ' ';)
+			i++;
+	return i;
 }
 
 int tui_put_hex(struct tui_area a, int x, int y, int digits, uint64_t v, enum tui_style s)

@@ -67,7 +67,7 @@ const char *tui_fmt_rate(double r, char *buf, size_t size);
 /* A bar of n of `most` in `width` columns, in eighths of a cell; something is never nothing. */
 void tui_bar(struct tui_area a, int x, int y, int width, enum tui_style s, uint64_t n, uint64_t most);
 /* How hot something is that ran n times, where the hottest ran `most` times: 0 cold to 4 hot, by the
- * logarithm. Colour and glyph of a level; each tells it without the other. */
+ * logarithm; what ran a few times is never hot. Colour and glyph of a level; each tells it without the other. */
 #define TUI_HEATS 5
 int tui_heat(uint64_t n, uint64_t most);
 static inline enum tui_style tui_heat_style(int level)
@@ -80,6 +80,9 @@ enum tui_style tui_ring_style(unsigned cpl);
 enum tui_back tui_ring_badge(unsigned cpl);
 /* The glyph and the style of an event's family. */
 const char *tui_family(unsigned kind, enum tui_style *s);
+/* A line of disassembly as emu/ writes it, "10632:  86aa      mv a3,a0" (the bytes may be missing): where the
+ * instruction's text begins; its address, and the digits of that. 0 with 0 digits: not such a line. */
+size_t tui_asm_place(const char *s, size_t n, uint64_t *addr, size_t *digits);
 /* A hexadecimal number whose leading zeros are faint. Returns the columns. */
 int tui_put_hex(struct tui_area a, int x, int y, int digits, uint64_t v, enum tui_style s);
 

@@ -121,7 +121,7 @@ static bool loops(const struct rs_emu_block *b)
 	return false;
 }
 
-/* "━▶ main+0x1c · ┄▶ 0x10632 · ↺ itself": the ways out of the selected block. */
+/* "─▶ main+0x1c  ┄▶ 0x10632 (run loop)": the ways out of the selected block. */
 static void ways_text(const struct tui_pane *p, const struct rs_emu_block *b, struct rs_str *out)
 {
 	const struct tui_translator *t = &p->m->tr;
@@ -136,6 +136,7 @@ static void ways_text(const struct tui_pane *p, const struct rs_emu_block *b, st
 			rs_str_add(out, name_of(&t->block[to], n, sizeof(n)));
 		else
 			rs_str_addf(out, "0x%llx", (unsigned long long)b->exit[i]);
+		rs_str_addf(out, " (%s)", tui_tr(p, b->chained >> i & 1 ? N_("chained") : N_("run loop")));
 	}
 	if (b->more)
 		rs_str_addf(out, "   +%u", b->more);
@@ -362,6 +363,26 @@ static int outside(const struct tui_translator *t, const struct rs_emu_block *b,
 	return out;
 }
 
+/* "[▒ main+0x1c  ×4 ↺]" */
+static void draw_small_box(struct tui_area a, const struct tui_pane *p, const struct rs_emu_block *b, uint64_t most)
+{
+	enum tui_style s = most ? tui_heat_style(tui_heat(b->runs, most)) : TUI_S_DIM;
+	bool selected = b->pc == p->st->key;
+	rs_auto_str runs = RS_STR_INIT;
+	char n[48];
+	int x = 1;
+	tui_fill(a, TUI_S_TEXT, !selected ? TUI_B_CODE : p->focus ? TUI_B_SELECT : TUI_B_SOFT);
+	tui_put(a, 0, 0, s, "[");
+	tui_put(a, a.w - 1, 0, s, "]");
+	x += tui_put(a, x, 0, s, most ? tui_heat_glyph(tui_heat(b->runs, most)) : " ");
+	x += tui_put(a, x, 0, TUI_S_CHANGED, b->pc == p->m->tr.blocks.pc ? "▶" : " ");
+	if (most)
+		rs_str_addf(&runs, "×%s", tui_fmt_count(b->runs, n, sizeof(n)));
+	rs_str_add(&runs, loops(b) ? " ↺" : "");
+	int end = tui_put_right(a, a.w - 1, 0, TUI_S_TEXT, runs.p);
+	tui_put_max(a, x, 0, end - x - 1, selected ? TUI_S_STRONG : TUI_S_TEXT, name_of(b, n, sizeof(n)));
+}
+
 static void draw_box(struct tui_area a, const struct tui_pane *p, const struct rs_emu_block *b, uint64_t most, int out)
 {
 	const struct tui_translator *t = &p->m->tr;
@@ -392,6 +413,19 @@ static void draw_box(struct tui_area a, const struct tui_pane *p, const struct r
 	}
 }
 
+/* Boxes of that height, as wide as they can be; the graph no wider than it must be: short ways are read
+ * well. */
+static bool try_graph(struct tui_area a, struct tui_graph *g, int box_h, struct tui_area *at)
+{
+	for (int box = 30; box >= 22; box -= 4)
+		for (int w = box; w <= a.w; w += 4)
+			if (tui_graph_layout(g, w, a.h, box, box_h)) {
+				*at = tui_area_sub(a, (a.w - w) / 2, 0, w, a.h);
+				return true;
+			}
+	return false;
+}
+
 #define GRAPH_MIN 6 /* fewer boxes say less than a list does */
 
 /* The largest graph that fits; false: a list shows more. */
@@ -402,12 +436,8 @@ static bool fit_graph(const struct tui_pane *p, struct tui_area a, int *node, st
 	for (int k = most; k >= GRAPH_MIN || k == most; k--) {
 		g->nodes = choose(p, node, k);
 		edges_of(&p->m->tr, node, g);
-		for (int box = 30; box >= 22; box -= 4)
-			for (int w = box; w <= a.w; w += 4) /* no wider than it must be: short ways are read well */
-				if (tui_graph_layout(g, w, a.h, box, 3)) {
-					*at = tui_area_sub(a, (a.w - w) / 2, 0, w, a.h);
-					return true;
-				}
+		if (try_graph(a, g, 3, at) || try_graph(a, g, 1, at))
+			return true;
 	}
 	return false;
 }
@@ -428,8 +458,11 @@ static bool draw_graph(struct tui_area all, const struct tui_pane *p)
 		tui_graph_draw(at, g);
 		for (int i = 0; i < g->nodes; i++) {
 			const struct rs_emu_block *b = &t->block[node[i]];
-			draw_box(tui_area_sub(at, g->at[i].x, g->at[i].y, g->box_w, g->box_h), p, b, most,
-				 outside(t, b, node, g->nodes));
+			struct tui_area box = tui_area_sub(at, g->at[i].x, g->at[i].y, g->box_w, g->box_h);
+			if (box.h < 3)
+				draw_small_box(box, p, b, most);
+			else
+				draw_box(box, p, b, most, outside(t, b, node, g->nodes));
 		}
 		window(p, n, n); /* nothing scrolls */
 		p->st->head = -1;

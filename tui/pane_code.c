@@ -1,5 +1,6 @@
-/* Disassembly around the instruction pointer. The snapshot is text of vmm's disassembler:
+/* Disassembly around the instruction pointer. The snapshot is text of vmm's disassembler, or of emu's:
  *   "> 0000000000010040  cd 80                    int 0x80"
+ *   ">    10646:  862a      mv a2,a0"
  */
 #include <ctype.h>
 #include <string.h>
@@ -18,8 +19,20 @@ static bool parse(const char *s, size_t n, struct line *l)
 	if (n < 4)
 		return false;
 	l->current = s[0] == '>';
-	size_t i = 2;
+	size_t i = 2, digits, skip;
+	uint64_t addr;
+	while (i < n && s[i] == ' ')
+		i++;
 	l->addr = s + i;
+	skip = tui_asm_place(s + i, n - i, &addr, &digits);
+	if (digits) {
+		l->addr_n = digits;
+		l->bytes = s + i + digits + 1 + strspn(s + i + digits + 1, " ");
+		l->text = s + i + skip;
+		l->text_n = n - i - skip;
+		l->bytes_n = l->text > l->bytes ? strcspn(l->bytes, " ") : 0;
+		return true;
+	}
 	while (i < n && s[i] != ' ')
 		i++;
 	l->addr_n = (size_t)(s + i - l->addr);

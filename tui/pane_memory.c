@@ -47,12 +47,15 @@ static void draw(struct tui_area a, const struct tui_pane *p)
 		tui_pane_empty(a, p, N_("Guest memory appears here when the guest stands still. Press g to choose an address."));
 		return;
 	}
-	const char *kind = tui_tr(p, m->mem.is_virtual ? N_("linear address") : N_("physical address"));
+	/* a translated program has one kind of address */
+	bool plain = m->seen[RS_EV_EMU_LOAD];
+	const char *kind = tui_tr(p, plain ? N_("address") : m->mem.is_virtual ? N_("linear address") :
+										 N_("physical address"));
 	int x = tui_put(a, 0, 0, TUI_S_DIM, kind) + 1;
 	x += tui_putf(a, x, 0, TUI_S_STRONG, "0x%llx", (unsigned long long)m->mem.addr) + 2;
 	if (m->mem.gpa == ~0ull)
 		tui_put(a, x, 0, TUI_S_FAIL, tui_tr(p, N_("no memory here")));
-	else if (m->mem.is_virtual)
+	else if (m->mem.is_virtual && !plain)
 		tui_putf(a, x, 0, TUI_S_DIM, "→ 0x%llx", (unsigned long long)m->mem.gpa);
 	struct tui_area list = tui_area_sub(a, 0, 1, a.w, a.h - 1);
 	int per = bytes_a_row(a.w), rows = rows_of(p, a.w);

@@ -1,7 +1,6 @@
 /* One block in its four stages, side by side: each row stands beside what its guest instruction became.
  * A narrow pane shows some of the columns; Left and Right move.
  */
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +34,9 @@ static int columns_in(int width)
 	return width >= 112 ? 4 : width >= 92 ? 3 : width >= 38 ? 2 : 1;
 }
 
+/* How much stands before an instruction: nothing, where it lies, its bytes, too. */
+enum detail { BARE, PLACES, BYTES };
+
 static int sides_of(const struct tui_pane *p, int width)
 {
 	(void)p;
@@ -64,26 +66,6 @@ static int rows_of(const struct tui_pane *p, int width)
 	return rows;
 }
 
-/* "10632:  86aa      mv a3,a0": the address, and how long address and bytes are. */
-static size_t place_of(const char *s, size_t n, uint64_t *addr, size_t *digits)
-{
-	size_t i = 0, word = 0;
-	*addr = 0;
-	while (i < n && isxdigit((unsigned char)s[i]))
-		*addr = *addr << 4 | (uint64_t)(isdigit((unsigned char)s[i]) ? s[i] - '0' : (s[i] | 32) - 'a' + 10), i++;
-	*digits = i;
-	if (!i || i == n || s[i] != ':')
-		return *digits = 0;
-	for (i++; i < n && s[i] == ' ';)
-		i++;
-	while (i + word < n && isxdigit((unsigned char)s[i + word]))
-		word++;
-	if (word >= 4 && !(word & 1) && i + word < n && s[i + word] == ' ')
-		for (i += word; i < n && s[i] == ' ';)
-			i++;
-	return i;
-}
-
 static void put_code(struct tui_area a, int x, int y, const char *s, size_t n, bool faint)
 {
 	size_t word = 0;
@@ -96,7 +78,7 @@ static void put_code(struct tui_area a, int x, int y, const char *s, size_t n, b
 	tui_put(a, x, y, faint ? TUI_S_FAINT : TUI_S_TEXT, rest.p);
 }
 
-static void put_cell(struct tui_area a, int y, int column, const struct tui_stage_cell *c)
+static void put_cell(struct tui_area a, int y, int column, const struct tui_stage_cell *c, enum detail how)
 {
 	uint64_t addr;
 	size_t digits, skip = 0;
@@ -129,11 +111,13 @@ static void put_cell(struct tui_area a, int y, int column, const struct tui_stag
 	}
 	if (!c->s)
 		return;
-	skip = place_of(c->s, c->n, &addr, &digits);
-	if (digits && a.w >= 20) { /* in narrow columns the instruction alone */
+	skip = tui_asm_place(c->s, c->n, &addr, &digits);
+	if (digits && how != BARE) {
 		int room = column == TUI_STAGE_HOST ? 3 : 6;
 		x += room > (int)digits ? room - (int)digits : 0;
 		x += tui_put_raw(a, x, y, a.w, TUI_S_FAINT, c->s, digits) + 2;
+		if (column == TUI_STAGE_GUEST && how == BYTES)
+			x += tui_put_raw(a, x, y, a.w, TUI_S_DIM, c->s + digits + 3, skip - digits - 3);
 	}
 	put_code(a, x, y, c->s + skip, c->n - skip, false);
 }
@@ -188,12 +172,14 @@ static void draw_legend(struct tui_area a, int y, const struct tui_pane *p)
 		const char *mark, *text;
 		enum tui_style style;
 	} marks[] = {
-		{ "-", N_("removed by a pass"), TUI_S_FAIL },
+		{ "-", N_("removed"), TUI_S_FAIL },
 		{ "~", N_("changed"), TUI_S_CHANGED },
 		{ "+", N_("added"), TUI_S_OK },
 	};
 	int x = 1;
 	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
+		if (x + 2 + tui_width(a.g, tui_tr(p, marks[i].text)) > a.w)
+			return;
 		x += tui_put(a, x, y, marks[i].style, marks[i].mark) + 1;
 		x += tui_put(a, x, y, TUI_S_DIM, tui_tr(p, marks[i].text)) + 3;
 	}
@@ -207,8 +193,62 @@ static bool current(const struct tui_pane *p, const struct tui_stage_row *r)
 	size_t digits;
 	if (!c->s || !p->m->tr.have_regs || p->m->state == TUI_RUN_GOING)
 		return false;
-	place_of(c->s, c->n, &addr, &digits);
+	tui_asm_place(c->s, c->n, &addr, &digits);
 	return digits && addr == p->m->tr.regs.pc;
+}
+
+/* Columns of text that a cell would like, marks included. */
+static int wanted(const struct tui_stage_cell *c, int column, enum detail how)
+{
+	uint64_t addr;
+	size_t digits, skip;
+	if (!c->s)
+		return 0;
+	if (column == TUI_STAGE_IR || column == TUI_STAGE_OPT)
+		return 2 + (int)c->n;
+	skip = tui_asm_place(c->s, c->n, &addr, &digits);
+	if (column == TUI_STAGE_HOST)
+		return 2 + (how == BARE ? 0 : 5) + (int)(c->n - skip);
+	return 2 + (how == BARE ? 0 : how == PLACES ? 8 : (int)skip - (int)digits + 6) + (int)(c->n - skip);
+}
+
+static int widest(const struct tui_stages *st, int column, enum detail how)
+{
+	int most = 14;
+	for (unsigned r = 0; r < st->rows; r++) {
+		int w = wanted(&st->row[r].cell[column], column, how);
+		most = w > most ? w : most;
+	}
+	return most;
+}
+
+/* Gives `k` columns from `first` on what they want; what is left over goes to all, what is missing is
+ * taken from the widest. Returns how much detail they have room for. */
+static enum detail share_width(const struct tui_stages *st, int first, int k, int width, int *out)
+{
+	enum detail how = BYTES;
+	int left;
+	for (;; how--) {
+		left = width - (k - 1);
+		for (int i = 0; i < k; i++)
+			left -= out[i] = widest(st, first + i, how);
+		if (left >= 0 || how == BARE || (how == PLACES && width >= 60))
+			break;
+	}
+	for (; left < 0; left++) {
+		int most = 0;
+		for (int i = 1; i < k; i++)
+			most = out[i] > out[most] ? i : most;
+		out[most]--;
+	}
+	for (int i = 0; i < k; i++) { /* the last one takes the rest */
+		int more = i + 1 < k ? left / (k - i) : left;
+		if (i + 1 < k && more > 4)
+			more = 4;
+		out[i] += more;
+		left -= more;
+	}
+	return how;
 }
 
 static void draw_columns(struct tui_area a, const struct tui_pane *p, const struct tui_block_stages *s,
@@ -218,28 +258,31 @@ static void draw_columns(struct tui_area a, const struct tui_pane *p, const stru
 	struct tui_area list = tui_area_sub(a, 0, 1, a.w, a.h - 1);
 	int top = tui_pane_window(p, &tui_pane_stages, (int)st->rows, list.h);
 	columns_of(s, at);
-	for (int y = 0; y < list.h && top + y < (int)st->rows; y++)
-		if (st->row[top + y].insn & 1) /* bands tell the instructions apart */
-			tui_back_row(list, 0, y, list.w, TUI_B_PANEL);
+	bool band = true;
+	for (int r = 0; r - top < list.h && r < (int)st->rows; r++) { /* bands tell the instructions apart */
+		band ^= st->row[r].first;
+		if (band && r >= top)
+			tui_back_row(list, 0, r - top, list.w, TUI_B_PANEL);
+	}
 	int now = -2;
 	for (unsigned i = 0; i < st->rows; i++)
 		if (current(p, &st->row[i]))
 			now = st->row[i].insn;
+	int widths[TUI_STAGES];
+	enum detail how = share_width(st, first, k, a.w, widths);
 	for (int i = 0, x = 0; i < k; i++) {
-		/* the guest's column needs the least */
-		int w = (a.w - x - (k - i - 1)) / (k - i), column = first + i;
-		if (column == TUI_STAGE_GUEST && k > 1)
-			w = a.w < 60 ? 19 : w > 30 ? 30 : w;
+		int w = widths[i], column = first + i;
 		struct tui_area c = tui_area_sub(list, x, 0, w, list.h);
 		struct tui_area t = tui_area_sub(a, x, 0, w, 1);
 		int used = tui_put(t, 1, 0, TUI_S_STRONG, tui_tr(p, titles[column]));
 		if (column == TUI_STAGE_OPT && at[column] >= 0 && at[column] == at[TUI_STAGE_IR])
 			tui_put(t, used + 2, 0, TUI_S_DIM, tui_tr(p, N_("(all off)")));
 		if (at[column] < 0)
-			tui_put(c, 1, 0, TUI_S_FAINT, tui_tr(p, column == TUI_STAGE_HOST ?
-				N_("the interpreter makes none") : N_("not reported")));
+			tui_put(c, 1, 0, TUI_S_FAINT, tui_tr(p, column != TUI_STAGE_HOST ? N_("not reported") :
+				p->m->tr.have_cache && p->m->tr.cache.size ? N_("not translated yet") :
+									      N_("the interpreter makes none")));
 		for (int y = 0; y < list.h && top + y < (int)st->rows; y++)
-			put_cell(c, y, column, &st->row[top + y].cell[column]);
+			put_cell(c, y, column, &st->row[top + y].cell[column], how);
 		x += w;
 		if (i + 1 < k)
 			for (int y = 0; y < a.h; y++)

@@ -155,7 +155,7 @@ static const char *state_name(const struct tui_app *a, enum tui_back *back)
 	if (m->have_outcome) {
 		uint64_t o = m->outcome.arg[0];
 		if (o != RS_OUT_HALTED && o != RS_OUT_DEBUG_EXIT && o != RS_OUT_STOPPED &&
-		    o != RS_OUT_RESET)
+		    o != RS_OUT_RESET && o != RS_OUT_EXITED)
 			*back = TUI_B_B_FAIL;
 	}
 	return N_("ended");
@@ -183,7 +183,7 @@ static void draw_status(struct tui_app *a, struct tui_area row)
 		char o[32];
 		rs_unit_format(RS_UNIT_outcome, m->outcome.arg[0], o, sizeof(o));
 		x += tui_put(row, x, 0, TUI_S_STRONG, o);
-		if (m->outcome.arg[0] == RS_OUT_DEBUG_EXIT)
+		if (m->outcome.arg[0] == RS_OUT_DEBUG_EXIT || m->outcome.arg[0] == RS_OUT_EXITED)
 			x += tui_putf(row, x, 0, TUI_S_DIM, " %llu", (unsigned long long)m->outcome.arg[1]);
 		x += 3;
 	}

@@ -13,6 +13,7 @@ struct piece {
 struct line {
 	const char *s;
 	size_t n;
+	int insn;
 };
 struct column {
 	struct line *line;
@@ -27,41 +28,47 @@ static bool starts(const struct line *l, const char *word)
 	return l->n >= n && !memcmp(l->s, word, n);
 }
 
-/* The rest of the text has a line that belongs to an instruction. */
-static bool more_insns(const char *s)
+/* Lines that belong together stand together: a side exit beside its branch. Stable, and nearly sorted
+ * already. */
+static void sort_lines(struct column *c)
 {
-	for (; *s; s += strcspn(s, "\n"), s += *s == '\n')
-		if (*s >= '0' && *s <= '9')
-			return true;
-	return false;
+	for (unsigned i = 1; i < c->lines; i++) {
+		struct line l = c->line[i];
+		unsigned k = i;
+		for (; k && c->line[k - 1].insn > l.insn; k--)
+			c->line[k] = c->line[k - 1];
+		c->line[k] = l;
+	}
 }
 
 /* Splits a text into lines and pieces. */
 static void split(struct column *c, const char *text)
 {
 	size_t n = 1;
+	int from = TUI_ROW_IN;
 	memset(c, 0, sizeof(*c));
 	for (const char *s = text; s && *s; s++)
 		n += *s == '\n';
 	c->line = rs_xcalloc(n + 1, sizeof(*c->line));
 	c->piece = rs_xcalloc(n + 1, sizeof(*c->piece));
-	int insn = TUI_ROW_IN;
 	for (const char *s = text; s && *s;) {
 		size_t len = strcspn(s, "\n"), tab = strcspn(s, "\t\n");
-		struct line l = { s + tab + 1, len - tab - 1 };
-		if (*s >= '0' && *s <= '9')
-			insn = atoi(s) < TUI_ROW_OUT ? atoi(s) : TUI_ROW_OUT;
-		else if (insn != TUI_ROW_IN && insn != TUI_ROW_OUT && !more_insns(s))
-			insn = TUI_ROW_OUT; /* nothing but exits follows */
+		struct line l = { s + tab + 1, len - tab - 1, from };
+		if (*s >= '0' && *s <= '9') {
+			l.insn = atoi(s) < TUI_ROW_OUT ? atoi(s) : TUI_ROW_OUT;
+			from = TUI_ROW_OUT; /* what belongs to none comes before all of them, or after */
+		}
 		s += len + (s[len] == '\n');
-		if (tab >= len)
-			continue;
-		while (l.n && *l.s == ' ')
+		while (tab < len && l.n && *l.s == ' ')
 			l.s++, l.n--;
-		if (!c->pieces || c->piece[c->pieces - 1].insn != insn)
-			c->piece[c->pieces++] = (struct piece){ insn, c->lines, c->lines };
-		c->line[c->lines++] = l;
-		c->piece[c->pieces - 1].to = c->lines;
+		if (tab < len && !starts(&l, "insn 0x")) /* the marks of instructions are the rows themselves */
+			c->line[c->lines++] = l;
+	}
+	sort_lines(c);
+	for (unsigned i = 0; i < c->lines; i++) {
+		if (!i || c->line[i].insn != c->line[i - 1].insn)
+			c->piece[c->pieces++] = (struct piece){ c->line[i].insn, i, i };
+		c->piece[c->pieces - 1].to = i + 1;
 	}
 }
 
