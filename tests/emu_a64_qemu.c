@@ -482,9 +482,12 @@ static void start(struct emu_world *w, struct emu_cpu *cpu, const struct program
 	emu_cpu_set_fpcr(cpu, (unsigned)s->fpcr);
 }
 
-static void run_here(const struct program *p, bool interp, struct result *out)
+/* Translated code in several ways: without registers kept, without passes. */
+static void run_here(const struct program *p, uint64_t seed, bool interp, struct result *out)
 {
-	const struct emu_options opt = { .interp = interp };
+	const struct emu_options opt = {
+		.interp = interp, .no_pin = seed % 4 == 0, .passes_off = seed % 5 == 0 ? ~0u : 0, .max_branches = seed % 3 ? 0 : 1,
+	};
 	struct rs_err err = RS_ERR_INIT;
 	struct emu_world *w = emu_world_new(emu_guest_by_name("aarch64"), &opt, NULL, &err);
 	struct emu_cpu *cpu;
@@ -574,7 +577,7 @@ static void explain(struct program *p, uint64_t seed, bool interp, unsigned high
 
 		generate(p, seed, mid);
 		run_qemu(p, &theirs);
-		run_here(p, interp, &ours);
+		run_here(p, seed, interp, &ours);
 		if (same(&theirs, &ours))
 			low = mid;
 		else
@@ -584,7 +587,7 @@ static void explain(struct program *p, uint64_t seed, bool interp, unsigned high
 	run_qemu(p, &before);
 	generate(p, seed, high);
 	run_qemu(p, &theirs);
-	run_here(p, interp, &ours);
+	run_here(p, seed, interp, &ours);
 	printf("seed %llu, %s: the results differ after %u instructions:\n", (unsigned long long)seed,
 	       interp ? "interpreter" : "host code", high);
 	print_difference(p, &theirs, &ours, &before);
@@ -619,7 +622,7 @@ static void test_random_programs(void **state)
 		insns += p->insns;
 		run_qemu(p, &theirs);
 		for (unsigned interp = 2; interp-- > 0;) {
-			run_here(p, interp, &ours);
+			run_here(p, seed + k, interp, &ours);
 			if (same(&theirs, &ours))
 				continue;
 			explain(p, seed + k, interp, (unsigned)length);
