@@ -175,8 +175,6 @@ static one *const ftoi[16] = { ftoi_0, ftoi_1, ftoi_2, ftoi_3, ftoi_4, ftoi_5, f
 			       ftoi_8, ftoi_9, ftoi_10, ftoi_11, ftoi_12, ftoi_13, ftoi_14, ftoi_15 };
 static uint64_t class32(uint64_t a) { return emu_fp_class(a, EMU_W32); }
 static uint64_t class64(uint64_t a) { return emu_fp_class(a, EMU_W64); }
-static uint64_t itof32(uint64_t a) { return emu_fp_itof(a, EMU_CV_I64 | EMU_CV_U); }
-static uint64_t itof64(uint64_t a) { return emu_fp_itof(a, EMU_CV_I64 | EMU_CV_U | EMU_CV_W64); }
 
 /* rax = fn(bits of xmm a), at once */
 static void call_f(struct gen *g, one *fn, int a)
@@ -223,17 +221,29 @@ static void itof(struct gen *g, const struct emu_op *op)
 	bool w64 = op->aux & EMU_CV_W64, wide = op->aux & EMU_CV_I64;
 	int a, d, t;
 
-	if ((op->aux & EMU_CV_U) && wide) {
-		gen_spill_all(g);
+	if ((op->aux & EMU_CV_U) && wide) { /* 2^63 and above: halved, the lost bit kept as a sticky one */
+		int u;
+		uint8_t *large, *done;
+
 		a = gen_use(g, op->a);
-		as_mov_rr(&g->as, RAX, a);
-		gen_spill_all(g);
-		emu_x86_pins(g->x, &g->as, true, false);
-		as_mov_rr(&g->as, RDI, RAX);
-		gen_call(g, (const void *)(uintptr_t)(w64 ? itof64 : itof32));
+		t = gen_scratch(g);
+		u = gen_scratch(g);
 		d = gen_fdef(g, op->d, 0);
-		as_vrr(&g->as, 1, 1, true, 0x6e, d, 0, RAX);
-		gen_fset(g, op->d, d);
+		as_vrr(&g->as, 0, 1, false, 0x57, d, d, d);
+		as_rr(&g->as, true, 0x85, a, a); /* test */
+		large = as_jcc8(&g->as, CC_S);
+		as_vrr(&g->as, w64 ? 3 : 2, 1, true, 0x2a, d, d, a);
+		done = as_jmp8(&g->as);
+		as_here(&g->as, large);
+		as_mov_rr(&g->as, t, a);
+		as_mov_rr(&g->as, u, a);
+		as_shift_ri(&g->as, true, SH_SHR, t, 1);
+		as_alu_ri(&g->as, false, ALU_AND, u, 1);
+		as_alu_rr(&g->as, true, ALU_OR, t, u);
+		as_vrr(&g->as, w64 ? 3 : 2, 1, true, 0x2a, d, d, t);
+		as_vrr(&g->as, w64 ? 3 : 2, 1, false, 0x58, d, d, d);
+		as_here(&g->as, done);
+		gen_fset_clean(g, op->d, d, w64 ? 1 : 2);
 		return;
 	}
 	a = gen_use(g, op->a);
@@ -246,7 +256,7 @@ static void itof(struct gen *g, const struct emu_op *op)
 	d = gen_fdef(g, op->d, 0);
 	as_vrr(&g->as, 0, 1, false, 0x57, d, d, d); /* no dependence on what was there */
 	as_vrr(&g->as, w64 ? 3 : 2, 1, wide, 0x2a, d, d, a);
-	gen_fset(g, op->d, d);
+	gen_fset_clean(g, op->d, d, w64 ? 1 : 2);
 }
 
 /* A register for a copy of `a`: its own when it is a local that dies here. */

@@ -223,27 +223,76 @@ static bool round_int(struct gen *g, const struct emu_op *op)
 	return true;
 }
 
-/* To signed integers of the same width, towards zero: "integer indefinite" is computed again. */
-static bool to_int(struct gen *g, const struct emu_op *op)
+/* 2 to the n as a number of op's source type, in every element of `d`. */
+static void power_of_two(struct gen *g, const struct emu_op *op, int d, unsigned n)
 {
-	unsigned size = op->imm >> 12 & 3, fbits = op->imm >> 4 & 0xff;
-	bool wide = size == EMU_V64;
-	int a, d, t, s;
+	bool wide = (op->aux & 3) == EMU_V64;
+	int t = gen_scratch(g);
 
-	if ((op->imm & 7) != EMU_RTZ || fbits || (op->aux & EMU_VU))
-		return false;
-	if (scalar(op)) {
-		a = gen_fuse(g, op->a);
+	as_mov_ri(&g->as, t, wide ? (int64_t)(1023 + n) << 52 : (int64_t)(127 + n) << 23);
+	as_vrr(&g->as, 1, 1, wide, 0x6e, d, 0, t);
+	g->busy &= ~BIT(t);
+}
+
+/* A scalar towards zero. What is out of range, or nearly so, is computed again; it must not come as far as an
+ * instruction that would raise the wrong flags. */
+static bool to_int_scalar(struct gen *g, const struct emu_op *op)
+{
+	unsigned size = op->imm >> 12 & 3, fbits = op->imm >> 4 & 0xff, width = 8u << size;
+	bool u = op->aux & EMU_VU, wide = size == EMU_V64;
+	int a = gen_fuse(g, op->a), t = apart(g, op, a, -1, -1), d, limit;
+	struct cold *cold;
+	uint8_t *from = NULL;
+
+	if (u || fbits) { /* below the limit, and of unsigned ones not below 0 */
+		limit = gen_fscratch(g);
+		power_of_two(g, op, limit, width - fbits - (u && !wide ? 0 : 1));
+		if (u) {
+			vzero(g, t);
+			as_vrr(&g->as, (op->aux & 3) == EMU_V64, 1, false, 0x2e, a, 0, t);
+			from = as_jcc(&g->as, CC_B);
+			as_vrr(&g->as, (op->aux & 3) == EMU_V64, 1, false, 0x2e, a, 0, limit);
+		} else {
+			int m = gen_fscratch(g);
+
+			vones(g, m);
+			vshift(g, (op->aux & 3) == EMU_V64 ? 0x73 : 0x72, 2, m, m, 1);
+			v2(g, 0x1db, m, m, a);
+			as_vrr(&g->as, (op->aux & 3) == EMU_V64, 1, false, 0x2e, m, 0, limit);
+			from = as_jcc(&g->as, CC_P);
+		}
+		cold = again(g, op, CC_AE, t, a, -1, -1);
+		cold->from[1] = from;
+		d = gen_scratch(g);
+		if (fbits) {
+			power_of_two(g, op, limit, fbits);
+			as_vrr(&g->as, pp_of(op), 1, false, 0x59, limit, a, limit);
+			a = limit;
+		}
+		as_vrr(&g->as, pp_of(op), 1, wide || u, 0x2c, d, 0, a);
+		as_vrr(&g->as, 1, 1, wide, 0x6e, t, 0, d);
+		cold->back = g->as.p;
+	} else {
 		d = gen_scratch(g);
 		as_vrr(&g->as, pp_of(op), 1, wide, 0x2c, d, 0, a); /* vcvttss2si, sd2si */
-		as_alu_ri(&g->as, wide, ALU_CMP, d, 1);
-		t = apart(g, op, a, -1, -1);
+		as_alu_ri(&g->as, wide, ALU_CMP, d, 1);            /* "integer indefinite" overflows */
 		as_vrr(&g->as, 1, 1, wide, 0x6e, t, 0, d);
 		again(g, op, CC_O, t, a, -1, -1);
-		gen_fset_clean(g, op->d, t, wide ? 1 : 2);
-		return true;
 	}
-	if ((op->aux & 3) != EMU_V32)
+	gen_fset_clean(g, op->d, t, wide ? 1 : 2);
+	return true;
+}
+
+static bool to_int(struct gen *g, const struct emu_op *op)
+{
+	unsigned fbits = op->imm >> 4 & 0xff;
+	int a, t, s;
+
+	if ((op->imm & 7) != EMU_RTZ)
+		return false;
+	if (scalar(op))
+		return to_int_scalar(g, op);
+	if ((op->aux & 3) != EMU_V32 || fbits || (op->aux & EMU_VU))
 		return false;
 	a = operand(g, op, op->a);
 	t = apart(g, op, a, -1, -1);
@@ -261,9 +310,10 @@ static bool to_int(struct gen *g, const struct emu_op *op)
 static bool from_int(struct gen *g, const struct emu_op *op)
 {
 	unsigned e = op->aux & 3, size = op->imm >> 12 & 3, fbits = op->imm >> 4 & 0xff;
-	int a, d, t;
+	bool u = op->aux & EMU_VU;
+	int a, d, t, s;
 
-	if (fbits || (op->aux & EMU_VU) || e != size || (!scalar(op) && e == EMU_V64))
+	if (fbits || (u && (size == EMU_V64 || !scalar(op))) || e != size)
 		return false;
 	a = operand(g, op, op->a);
 	if (scalar(op)) {
@@ -271,8 +321,23 @@ static bool from_int(struct gen *g, const struct emu_op *op)
 		as_vrr(&g->as, 1, 1, e == EMU_V64, 0x7e, a, 0, t);
 		d = gen_fdef(g, op->d, 0);
 		vzero(g, d);
-		as_vrr(&g->as, pp_of(op), 1, e == EMU_V64, 0x2a, d, d, t);
+		as_vrr(&g->as, pp_of(op), 1, e == EMU_V64 || u, 0x2a, d, d, t);
 		gen_fset_clean(g, op->d, d, e == EMU_V64 ? 1 : 2);
+		return true;
+	}
+	if (e == EMU_V64) {
+		t = gen_scratch(g);
+		d = gen_fscratch(g);
+		s = gen_fscratch(g);
+		as_vrr(&g->as, 1, 3, true, 0x16, a, 0, t); /* vpextrq */
+		as8(&g->as, 1);
+		vzero(g, s);
+		as_vrr(&g->as, 3, 1, true, 0x2a, s, s, t);
+		as_vrr(&g->as, 1, 1, true, 0x7e, a, 0, t);
+		vzero(g, d);
+		as_vrr(&g->as, 3, 1, true, 0x2a, d, d, t);
+		v2(g, 0x16c, d, d, s);
+		gen_fset(g, op->d, d);
 		return true;
 	}
 	d = gen_fdef(g, op->d, 0);
