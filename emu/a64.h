@@ -29,7 +29,7 @@ enum a64_class {
 };
 
 enum a64_ext {
-#define A64_EXT(id, name, sentence) A64_EXT_##id,
+#define A64_EXT(id, name, bit, feature, sentence) A64_EXT_##id,
 #include "emu/a64_ext.def"
 	A64_EXTS
 };

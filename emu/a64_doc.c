@@ -8,7 +8,7 @@
 bool a64_doc(unsigned i, struct emu_insn_doc *d)
 {
 	static const char *const ext[A64_EXTS][2] = {
-#define A64_EXT(id, name, text) [A64_EXT_##id] = { name, text },
+#define A64_EXT(id, name, bit, feature, text) [A64_EXT_##id] = { name, text },
 #include "emu/a64_ext.def"
 	};
 	static const char field[32] = "dddddnnnnn";

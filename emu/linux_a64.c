@@ -131,7 +131,10 @@ static void cpuinfo(struct rs_str *out, unsigned cpu)
 	rs_str_addf(out,
 		    "processor\t: %u\n"
 		    "BogoMIPS\t: 100.00\n"
-		    "Features\t: fp asimd\n"
+		    "Features\t:"
+#define A64_EXT(id, name, bit, feature, sentence) feature
+#include "emu/a64_ext.def"
+		    "\n"
 		    "CPU implementer\t: 0x00\n"
 		    "CPU architecture: 8\n"
 		    "CPU variant\t: 0x0\n"
@@ -139,11 +142,11 @@ static void cpuinfo(struct rs_str *out, unsigned cpu)
 		    "CPU revision\t: 0\n\n", cpu);
 }
 
-#define HWCAP_FP (1u << 0)
-#define HWCAP_ASIMD (1u << 1)
-
 const struct emu_linux_abi emu_linux_aarch64 = {
-	.hwcap = HWCAP_FP | HWCAP_ASIMD,
+	.hwcap = 0
+#define A64_EXT(id, name, bit, feature, sentence) | (bit >= 0 ? 1ull << (bit & 63) : 0)
+#include "emu/a64_ext.def"
+	,
 	.platform = "aarch64",
 	.signal_stack = 5120,
 	.restorer = true,
