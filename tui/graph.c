@@ -116,11 +116,20 @@ static int by_want(const void *a, const void *b)
 	return x->want < y->want ? -1 : x->want > y->want ? 1 : x < y ? -1 : 1;
 }
 
-/* Orders one layer by its neighbours above and gives it columns; false: too wide. */
-static bool place_layer(struct plan *p, int layer, int w)
+static int layer_width(const struct plan *p, int layer)
+{
+	int wide = -2;
+	for (int i = 0; i < p->places; i++)
+		if (p->p[i].layer == layer)
+			wide += p->p[i].w + 2;
+	return wide;
+}
+
+/* Orders one layer by its neighbours above and gives it columns. */
+static void place_layer(struct plan *p, int layer, int w, int wide)
 {
 	struct place *in[PLACES];
-	int n = 0, wide = 0;
+	int n = 0;
 	for (int i = 0; i < p->places; i++)
 		if (p->p[i].layer == layer) {
 			double sum = 0, k = 0;
@@ -130,11 +139,7 @@ static bool place_layer(struct plan *p, int layer, int w)
 			if (layer)
 				p->p[i].want = k ? sum / k : w / 2.0;
 			in[n++] = &p->p[i];
-			wide += p->p[i].w + 2;
 		}
-	wide -= 2;
-	if (wide > w)
-		return false;
 	qsort(in, (size_t)n, sizeof(in[0]), by_want);
 	int x = 0, left = wide;
 	for (int i = 0; i < n; i++) { /* where its neighbours want it, as far as the others leave room */
@@ -147,7 +152,6 @@ static bool place_layer(struct plan *p, int layer, int w)
 		x = at + in[i]->w + 2;
 		left -= in[i]->w + 2;
 	}
-	return true;
 }
 
 /* ---- the rows between layers ---- */
@@ -214,15 +218,20 @@ static bool make(struct plan *p, struct tui_graph *g, int w, int h, int box_w, i
 	g->box_w = box_w;
 	g->box_h = box_h;
 	g->layers = layer_all(p);
-	if (g->layers > LAYERS || w < box_w + 3 * p->lanes)
+	if (g->layers > LAYERS || g->layers * (box_h + 2) - 2 > h)
 		return false;
 	for (int n = 0; n < g->nodes; n++)
 		add_place(p, n, p->layer[n], box_w);
 	if (!add_links(p))
 		return false;
+	int side = p->lanes ? 3 * p->lanes + 1 : 0, wide = 0;
 	for (int l = 0; l < g->layers; l++)
-		if (!place_layer(p, l, w - (p->lanes ? 3 * p->lanes + 1 : 0)))
-			return false;
+		wide = layer_width(p, l) > wide ? layer_width(p, l) : wide;
+	g->least_w = wide + side;
+	if (g->least_w > w)
+		return false;
+	for (int l = 0; l < g->layers; l++)
+		place_layer(p, l, w - side, layer_width(p, l));
 	route(p);
 	for (int l = 0; l < g->layers; l++) {
 		p->y[l] = y;

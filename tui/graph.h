@@ -28,6 +28,7 @@ struct tui_graph {
 	struct { int x, y; } at[TUI_GRAPH_NODES];
 	int box_w, box_h;
 	int layers;
+	int least_w;      /* columns that the widest layer needs; known unless there are too many layers */
 };
 /* Places boxes of box_w x box_h in a w x h area. False: they do not fit. Nodes should be in the order in
  * which control flows (by address): the first ones are looked at first. */

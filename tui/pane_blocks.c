@@ -417,12 +417,15 @@ static void draw_box(struct tui_area a, const struct tui_pane *p, const struct r
  * well. */
 static bool try_graph(struct tui_area a, struct tui_graph *g, int box_h, struct tui_area *at)
 {
-	for (int box = 30; box >= 22; box -= 4)
-		for (int w = box; w <= a.w; w += 4)
-			if (tui_graph_layout(g, w, a.h, box, box_h)) {
-				*at = tui_area_sub(a, (a.w - w) / 2, 0, w, a.h);
-				return true;
-			}
+	for (int box = 30; box >= 22; box -= 4) {
+		if (!tui_graph_layout(g, a.w, a.h, box, box_h))
+			continue;
+		int w = g->least_w;
+		if (!tui_graph_layout(g, w, a.h, box, box_h)) /* more turns, more rows: then as wide as it can be */
+			tui_graph_layout(g, w = a.w, a.h, box, box_h);
+		*at = tui_area_sub(a, (a.w - w) / 2, 0, w, a.h);
+		return true;
+	}
 	return false;
 }
 

@@ -155,7 +155,7 @@ static const char *state_name(const struct tui_app *a, enum tui_back *back)
 	if (m->have_outcome) {
 		uint64_t o = m->outcome.arg[0];
 		if (o != RS_OUT_HALTED && o != RS_OUT_DEBUG_EXIT && o != RS_OUT_STOPPED &&
-		    o != RS_OUT_RESET && o != RS_OUT_EXITED)
+		    o != RS_OUT_RESET && o != RS_OUT_REACHED && o != RS_OUT_EXITED)
 			*back = TUI_B_B_FAIL;
 	}
 	return N_("ended");
