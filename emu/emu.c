@@ -170,6 +170,7 @@ int emu_run(const struct emu_desc *d, struct rs_emitter *em, int control_fd,
 		return -ENOMEM;
 	l->warn = d->warn;
 	l->warn_arg = d->warn_arg;
+	l->confined = d->confined;
 	rs_str_release(&p.file);
 	if (control_fd >= 0 || d->timeout_ns)
 		lab = emu_lab_start(l, d, control_fd, err);

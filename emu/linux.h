@@ -93,6 +93,8 @@ struct emu_linux {
 	void (*warn)(void *arg, const struct rs_err *e); /* may be NULL; any thread */
 	void *warn_arg;
 	_Atomic uint8_t warned[512];    /* system calls that were warned of */
+	bool confined;                  /* confine.c */
+	_Atomic uint8_t refused[512];   /* system calls that were said to be refused */
 	/* Signals as descriptors: the guest's, our end of it, and for which signals (0: unused). */
 #define EMU_SIGFDS 16
 	struct { int guest, host; uint64_t mask; } sigfd[EMU_SIGFDS];
@@ -188,6 +190,10 @@ struct emu_syscall {
 	long host;                      /* ... its number */
 };
 const struct emu_syscall *emu_syscall_find(uint64_t number); /* NULL: not even a name */
+/* confine.c: may a confined program make this call? False: *result is its answer. */
+bool emu_confine(struct emu_thread *t, const struct emu_syscall *c, const uint64_t a[6], int64_t *result);
+/* Says once of each call that it was answered so (an errno). `name` may be NULL. */
+void emu_refused(struct emu_thread *t, uint64_t number, const char *name, int error);
 int64_t emu_syscall_do(struct emu_thread *t, uint64_t number, const uint64_t a[6]);
 
 /* Flags of open(2): the guest's to the host's, or the other way round. */

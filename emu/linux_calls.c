@@ -111,6 +111,7 @@ static void warn(struct emu_thread *t, uint64_t number, const char *name)
 	unsigned slot = number < DENSE ? (unsigned)number : DENSE - 1;
 	struct rs_err e = RS_ERR_INIT;
 
+	emu_refused(t, number, name, ENOSYS);
 	if (!t->l->warn || atomic_exchange(&t->l->warned[slot], 1))
 		return;
 	if (name)
@@ -125,7 +126,10 @@ static void warn(struct emu_thread *t, uint64_t number, const char *name)
 int64_t emu_syscall_do(struct emu_thread *t, uint64_t number, const uint64_t a[6])
 {
 	const struct emu_syscall *c = emu_syscall_find(number);
+	int64_t r;
 
+	if (c && t->l->confined && !emu_confine(t, c, a, &r))
+		return r;
 	if (c && c->shape)
 		return pass(t, c, a);
 	if (c && c->fn)
