@@ -6,6 +6,7 @@
 #include "engine/base/cleanup.h"
 #include "engine/copy.h"
 #include "engine/grade.h"
+#include "engine/kinds.h"
 #include "vmm/vmm.h"
 
 static void say(struct eng_lint *lt, enum eng_lint_kind kind, const struct rs_err *because,
@@ -281,14 +282,26 @@ static bool prove_hints(struct proof *p)
 	return ok;
 }
 
+static bool runs_kind(const struct eng_lesson *l, const struct eng_kind *kind)
+{
+	for (unsigned i = 0; i < l->steps; i++)
+		if (l->step[i].run && l->step[i].run->kind == kind)
+			return true;
+	return false;
+}
+
 /* The engines that the lesson claims and this machine has. Says what is missing. */
 static unsigned usable_engines(struct eng_lint *lt, const struct eng_lesson *l, const char *out[8])
 {
-	static char *both[] = { "kvm", "soft" };
-	char *const *names = l->engines.n ? l->engines.v : both;
-	unsigned n = l->engines.n ? l->engines.n : 2, found = 0;
+	const char *names[8];
+	unsigned n = 0, found = 0;
 	struct rs_err why[8] = { 0 };
 
+	for (unsigned i = 0; i < l->engines.n && n < 8; i++)
+		names[n++] = l->engines.v[i];
+	for (unsigned k = 0; !l->engines.n && k < eng_kind_count; k++)
+		for (unsigned i = 0; runs_kind(l, &eng_kinds[k]) && eng_kinds[k].engines[i] && n < 8; i++)
+			names[n++] = eng_kinds[k].engines[i];
 	for (unsigned i = 0; i < n && i < 8; i++) {
 		if (eng_lesson_runnable(l, names[i], &why[i]) == 0)
 			out[found++] = names[i];
