@@ -37,7 +37,8 @@ static int apart(struct gen *g, const struct emu_op *op, int a, int b, int c)
 	return d >= 0 && d != a && d != b && d != c ? d : gen_fscratch(g);
 }
 
-/* The jump leads to a call of emu_vec_eval on these registers, with the result in `to`. */
+/* From this jump to the place where the way around it comes back, no register may be taken: what is moved
+ * to memory for it would be missing on the other way. The jump leads to a call of emu_vec_eval on these registers, with the result in `to`. */
 static struct cold *again(struct gen *g, const struct emu_op *op, unsigned cc, int to, int a, int b, int c)
 {
 	struct cold *cold = gen_cold(g, COLD_VECTOR);
@@ -52,20 +53,22 @@ static struct cold *again(struct gen *g, const struct emu_op *op, unsigned cc, i
 	return cold;
 }
 
-/* Is any element of a or b a NaN? The condition that says so. */
-static unsigned unordered(struct gen *g, const struct emu_op *op, int a, int b)
+/* Is any element of a or b a NaN? The condition that says so. `t` is free to use; -1: one is taken. */
+static unsigned unordered(struct gen *g, const struct emu_op *op, int a, int b, int t)
 {
-	int t;
+	bool own = t < 0;
 
 	if (scalar(op)) {
 		as_vrr(&g->as, (op->aux & 3) == EMU_V64, 1, false, 0x2e, a, 0, b);
 		return CC_P;
 	}
-	t = gen_fscratch(g);
+	if (own)
+		t = gen_fscratch(g);
 	as_vrr(&g->as, pp_of(op), 1, false, 0xc2, t, a, b); /* vcmpunord */
 	as8(&g->as, 3);
 	v1(g, 0x217, t, t);                                 /* vptest */
-	g->fbusy &= ~BIT(t);
+	if (own)
+		g->fbusy &= ~BIT(t);
 	return CC_NE;
 }
 
@@ -96,7 +99,7 @@ static void set_result(struct gen *g, const struct emu_op *op, int reg, uint16_t
 
 static void checked(struct gen *g, const struct emu_op *op, int t, int a, int b, int c, uint16_t from)
 {
-	again(g, op, unordered(g, op, t, t), t, a, b, c);
+	again(g, op, unordered(g, op, t, t, -1), t, a, b, c);
 	set_result(g, op, t, from);
 }
 
@@ -170,8 +173,8 @@ static bool minmax(struct gen *g, const struct emu_op *op)
 	a = gen_fuse(g, op->a);
 	b = gen_fuse(g, op->b);
 	t = apart(g, op, a, b, -1);
-	cold = again(g, op, unordered(g, op, a, b), t, a, b, -1);
 	s = gen_fscratch(g);
+	cold = again(g, op, unordered(g, op, a, b, s), t, a, b, -1);
 	as_vrr(&g->as, pp_of(op), 1, false, code, t, a, b);
 	as_vrr(&g->as, pp_of(op), 1, false, code, s, b, a);
 	v2(g, max ? 0x1db : 0x1eb, t, t, s);
@@ -223,15 +226,13 @@ static bool round_int(struct gen *g, const struct emu_op *op)
 	return true;
 }
 
-/* 2 to the n as a number of op's source type, in every element of `d`. */
-static void power_of_two(struct gen *g, const struct emu_op *op, int d, unsigned n)
+/* 2 to the n as a number of op's source type, in every element of `d`, by way of integer register t. */
+static void power_of_two(struct gen *g, const struct emu_op *op, int d, unsigned n, int t)
 {
 	bool wide = (op->aux & 3) == EMU_V64;
-	int t = gen_scratch(g);
 
 	as_mov_ri(&g->as, t, wide ? (int64_t)(1023 + n) << 52 : (int64_t)(127 + n) << 23);
 	as_vrr(&g->as, 1, 1, wide, 0x6e, d, 0, t);
-	g->busy &= ~BIT(t);
 }
 
 /* A scalar towards zero. What is out of range, or nearly so, is computed again; it must not come as far as an
@@ -240,13 +241,13 @@ static bool to_int_scalar(struct gen *g, const struct emu_op *op)
 {
 	unsigned size = op->imm >> 12 & 3, fbits = op->imm >> 4 & 0xff, width = 8u << size;
 	bool u = op->aux & EMU_VU, wide = size == EMU_V64;
-	int a = gen_fuse(g, op->a), t = apart(g, op, a, -1, -1), d, limit;
+	int a = gen_fuse(g, op->a), t = apart(g, op, a, -1, -1), d = gen_scratch(g), limit;
 	struct cold *cold;
 	uint8_t *from = NULL;
 
 	if (u || fbits) { /* below the limit, and of unsigned ones not below 0 */
 		limit = gen_fscratch(g);
-		power_of_two(g, op, limit, width - fbits - (u && !wide ? 0 : 1));
+		power_of_two(g, op, limit, width - fbits - (u && !wide ? 0 : 1), d);
 		if (u) {
 			vzero(g, t);
 			as_vrr(&g->as, (op->aux & 3) == EMU_V64, 1, false, 0x2e, a, 0, t);
@@ -263,9 +264,8 @@ static bool to_int_scalar(struct gen *g, const struct emu_op *op)
 		}
 		cold = again(g, op, CC_AE, t, a, -1, -1);
 		cold->from[1] = from;
-		d = gen_scratch(g);
 		if (fbits) {
-			power_of_two(g, op, limit, fbits);
+			power_of_two(g, op, limit, fbits, d);
 			as_vrr(&g->as, pp_of(op), 1, false, 0x59, limit, a, limit);
 			a = limit;
 		}
@@ -273,7 +273,6 @@ static bool to_int_scalar(struct gen *g, const struct emu_op *op)
 		as_vrr(&g->as, 1, 1, wide, 0x6e, t, 0, d);
 		cold->back = g->as.p;
 	} else {
-		d = gen_scratch(g);
 		as_vrr(&g->as, pp_of(op), 1, wide, 0x2c, d, 0, a); /* vcvttss2si, sd2si */
 		as_alu_ri(&g->as, wide, ALU_CMP, d, 1);            /* "integer indefinite" overflows */
 		as_vrr(&g->as, 1, 1, wide, 0x6e, t, 0, d);
