@@ -43,6 +43,7 @@ static int enough_rows(enum eng_view v)
 	case ENG_VIEW_cache:
 		return 22;
 	case ENG_VIEW_serial:
+	case ENG_VIEW_output:
 		return 13;
 	default:
 		return 0;

@@ -30,7 +30,7 @@ static void draw(struct tui_area a, const struct tui_pane *p)
 	if (!rows) {
 		tui_pane_empty(a, p, p->m->seen[RS_EV_BUILD_DONE] ?
 					     N_("The build had nothing to say.") :
-					     N_("Messages of the build and reports appear here."));
+					     N_("What the program prints, messages of the build and reports appear here."));
 		return;
 	}
 	int y = -tui_pane_window(p, &tui_pane_output, rows, a.h);
