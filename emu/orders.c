@@ -394,7 +394,10 @@ void emu_lab_last(struct emu_lab *lab, struct emu_cpu *cpu)
 	w = lab->w;
 	pthread_mutex_lock(&w->lock);
 	emu_snapshot_cpu(lab, cpu);
-	emu_snapshot_follow(lab, cpu->pc);
+	if (lab->l->outcome == RS_OUT_KILLED) { /* where it died; else what ran most will be shown */
+		emu_snapshot_follow(lab, cpu->pc);
+		lab->chosen = true;
+	}
 	pthread_mutex_unlock(&w->lock);
 }
 

@@ -227,7 +227,7 @@ void emu_snapshot_blocks(struct emu_lab *lab)
 	unsigned total, n = choose(lab, v, &total);
 
 	/* nobody chose: a running program shows the block that ran most */
-	if (!lab->chosen && !lab->paused && counted(w) && n && cpu)
+	if (!lab->chosen && !lab->paused && counted(w) && n)
 		lab->shown = v[0]->pc;
 	if (n && lab->shown != ~0ull)
 		emu_snapshot_stages(lab, lab->shown, false);

@@ -14,8 +14,10 @@
 
 #include "engine/base/cleanup.h"
 #include "engine/base/file.h"
+#include "engine/build.h"
 #include "engine/copy.h"
 #include "engine/doctor.h"
+#include "emu/emu.h"
 
 /* `detail` is a fact for every language, or a translation key; NULL: the caller sets it. */
 static struct eng_doctor_row *row(struct eng_doctor *d, enum eng_doctor_part part, const char *name,
@@ -147,6 +149,47 @@ static void toolchain(struct eng_doctor *d)
 	    rc == 0 ? version : rc == 127 ? N_("ld is not installed") : line, advice);
 }
 
+/* The cross compilers, each by a program of no instruction, built as lessons are. */
+static void cross_compilers(struct eng_doctor *d)
+{
+	rs_cleanup(eng_copy_release) struct eng_copy copy = ENG_COPY_INIT;
+	rs_auto_free char *s = NULL, *out = NULL;
+
+	if (eng_copy_new(&copy, NULL) < 0)
+		return; /* the row of cc says why */
+	s = rs_xasprintf("%s/probe.S", copy.path);
+	out = rs_xasprintf("%s/probe", copy.path);
+	rs_file_save(s, "\t.globl _start\n_start:\n", 17, NULL);
+	for (const struct eng_guest_tool *t = eng_guest_tools; t->guest; t++) {
+		const char *named = getenv(t->var), *cc = named && *named ? named : t->cc;
+		char *const build[] = { (char *)cc, "-static", "-nostdlib", "-o", out, s, NULL };
+		char *const ask[] = { (char *)cc, "--version", NULL };
+		char line[160], version[160];
+		int rc = run_tool(build, line, sizeof(line));
+		struct eng_doctor_row *r;
+
+		run_tool(ask, version, sizeof(version));
+		r = row(d, ENG_DOCTOR_TOOLS, t->ability, rc == 0 ? VMM_REAL : rc == 127 ? VMM_MISSING : VMM_BROKEN,
+			rc == 0 ? version : rc == 127 ? NULL : line,
+			N_("Lessons that translate programs compile them: \"assets/setup run\" installs what they need."));
+		if (rc == 127)
+			rs_text_set(&r->detail, N_("%s is not installed"), cc);
+	}
+}
+
+/* The translator itself, by what it says of this processor. */
+static void translator(struct eng_doctor *d)
+{
+	struct rs_err err = RS_ERR_INIT;
+	int rc = emu_available("jit", &err);
+	struct eng_doctor_row *r = row(d, ENG_DOCTOR_TOOLS, "emu-jit", rc ? VMM_MISSING : VMM_REAL,
+				       rc ? NULL : N_("makes code for this processor"),
+				       N_("Programs of other machines are interpreted, which is slower."));
+
+	if (rc)
+		quote_error(r, &err);
+}
+
 static void terminal(struct eng_doctor *d)
 {
 	const char *term = getenv("TERM"), *color = getenv("COLORTERM"), *no = getenv("NO_COLOR");
@@ -214,6 +257,8 @@ static void folders(struct eng_doctor *d)
 void eng_doctor_host(struct eng_doctor *d)
 {
 	toolchain(d);
+	cross_compilers(d);
+	translator(d);
 	terminal(d);
 	folders(d);
 }

@@ -195,6 +195,17 @@ static void arguments(void **state)
 	run_and_pass();
 }
 
+static void aarch64(void **state)
+{
+	(void)state;
+	need("aarch64-cc");
+	emu_lesson("prog.S",
+		   "	.globl _start\n_start:	mov	x0, #1\n	adr	x1, text\n	mov	x2, #3\n	mov	x8, #64\n"
+		   "	svc	#0\n	mov	x0, #9\n	mov	x8, #93\n	svc	#0\ntext:	.ascii	\"arm\"\n",
+		   "guest: aarch64", "    checks: [{id: c, expect: 'output(stdout) == \"arm\" and code() == 9'}]\n");
+	run_and_pass();
+}
+
 static void does_not_compile(void **state)
 {
 	struct rs_err err = RS_ERR_INIT;
@@ -607,12 +618,52 @@ static void running_is_shown(void **state)
 	assert_int_equal(end->arg[0], RS_OUT_STOPPED);
 }
 
+/* A recording shows the same blocks and gives the same verdicts. */
+static void recorded(void **state)
+{
+	struct rs_err err = RS_ERR_INIT;
+	char path[200];
+	struct rs_emu_block live;
+	unsigned n;
+
+	(void)state;
+	need("riscv64-cc");
+	need("emu-jit");
+	memset(&seen, 0, sizeof(seen));
+	open_lesson("prog.S", rv_loop, "", rv_checks, NULL, RS_FULL_BLOCK);
+	eng_session_free(session);
+	snprintf(path, sizeof(path), "%s/run.rec", fake.home);
+	struct eng_session_opts o = { .lesson = fake.lesson, .workspace = fake.work, .full = RS_FULL_BLOCK,
+				      .record = path };
+	session = eng_session_new(&o, &err);
+	assert_non_null(session);
+	run_and_pass();
+	look();
+	assert_non_null(block("loop"));
+	live = *block("loop");
+	assert_int_equal(live.runs, 999);
+	assert_int_equal(live.chained, 3);
+	done();
+	memset(&seen, 0, sizeof(seen));
+	session = eng_session_replay(path, 0, &err);
+	assert_non_null(session);
+	eng_session_wait(session);
+	look();
+	must_pass();
+	eng_session_results(session, 0, &n);
+	assert_int_equal(n, 6);
+	assert_non_null(block("loop"));
+	assert_memory_equal(&live, block("loop"), sizeof(live));
+	assert_int_equal(seen.regs.insns, 3011);
+	assert_non_null(stage("host"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-		T(both_engines), T(chains), T(arguments), T(does_not_compile), T(no_compiler),
-		T(endless_loop), T(faults), T(harm), T(wild_writes), T(steps), T(running_is_shown),
+		T(both_engines), T(chains), T(arguments), T(aarch64), T(does_not_compile), T(no_compiler),
+		T(endless_loop), T(faults), T(harm), T(wild_writes), T(steps), T(running_is_shown), T(recorded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -136,6 +136,77 @@ static void forbidden_dies_and_is_named(void **state)
 	}
 }
 
+/* -- the filter of a translated program -- */
+
+static void do_process(void) { syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0); }
+static void do_kill_parent(void) { kill(getppid(), SIGKILL); }
+static void do_rename(void) { rename("/nowhere", "/elsewhere"); }
+static void do_ioctl(void) { ioctl(0, 0x5401 /* TCGETS */, NULL); }
+
+static const struct forbidden forbidden_emu[] = {
+	{ "open", do_open }, { "openat", do_openat }, { "socket", do_socket }, { "execve", do_execve },
+	{ "ptrace", do_ptrace }, { "fork", do_fork }, { "clone", do_process }, { "kill", do_kill },
+	{ "kill", do_kill_parent }, { "tgkill", do_tgkill }, { "unlink", do_unlink }, { "rename", do_rename },
+	{ "mount", do_mount }, { "setuid", do_setuid }, { "prctl", do_prctl }, { "mmap", do_exec_memory },
+	{ "mprotect", do_mprotect }, { "ioctl", do_ioctl },
+};
+
+static int call_forbidden_emu(void *arg, struct eng_child *c, struct rs_err *err)
+{
+	c->sandbox = eng_sandbox_emu;
+	return call_forbidden(arg, c, err);
+}
+
+static void *idle_thread(void *arg)
+{
+	return arg;
+}
+
+/* What a translated program needs: threads (clone3 fails politely), its own signals, memory. */
+static int live_emu(void *arg, struct eng_child *c, struct rs_err *err)
+{
+	pthread_t t;
+	void *p;
+
+	(void)arg;
+	c->sandbox = eng_sandbox_emu;
+	if (eng_child_seal(c, err) < 0)
+		return err->code;
+	if (syscall(SYS_clone3, NULL, 0) != -1 || errno != ENOSYS)
+		return rs_err_set(err, -EIO, "clone3");
+	if (pthread_create(&t, NULL, idle_thread, NULL) || pthread_join(t, NULL))
+		return rs_err_set(err, -EIO, "thread");
+	if (signal(SIGUSR1, SIG_IGN) == SIG_ERR || kill(getpid(), SIGUSR1) < 0)
+		return rs_err_set(err, -EIO, "signal");
+	p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED || mprotect(p, 4096, PROT_READ) < 0)
+		return rs_err_set(err, -EIO, "memory");
+	return 0;
+}
+
+static void translated_programs(void **state)
+{
+	struct eng_death d;
+	unsigned n;
+	const struct eng_sandbox_row *r = eng_sandbox_emu_rows(&n);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(forbidden_emu) / sizeof(forbidden_emu[0]); i++) {
+		struct forbidden f = forbidden_emu[i];
+		char want[80];
+
+		d = run(call_forbidden_emu, &f, NULL);
+		snprintf(want, sizeof(want), "(%s)", f.name);
+		if (d.signal != SIGSYS || !strstr(d.err.text[RS_LANG_EN], want))
+			fail_msg("%s: signal %d, \"%s\"", f.name, d.signal, d.err.text[RS_LANG_EN]);
+	}
+	d = run(live_emu, NULL, NULL);
+	if (d.code)
+		fail_msg("%s", d.err.text[RS_LANG_EN]);
+	for (unsigned i = 0; i < n; i++)
+		assert_true(r[i].reason && strlen(r[i].reason) > 5);
+}
+
 /* -- threads that were there before the filter are under it too -- */
 
 static _Atomic int sealed;
@@ -324,7 +395,7 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(forbidden_dies_and_is_named), T(threads_are_under_it), T(allowed_lives),
+		T(forbidden_dies_and_is_named), T(translated_programs), T(threads_are_under_it), T(allowed_lives),
 		T(limits_hold), T(every_row_has_a_reason),
 	};
 
