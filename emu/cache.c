@@ -28,7 +28,7 @@ static void forget_jumps(struct emu_world *w, uint64_t pc)
 		struct emu_jump *j = &c->jumps[(pc >> 1) & (EMU_JUMPS - 1)];
 
 		if (j->pc == pc)
-			__atomic_store_n(&j->pc, ~0ull, __ATOMIC_RELAXED);
+			__atomic_store_n(&j->pc, j == c->jumps ? ~0ull : 0, __ATOMIC_RELAXED);
 	}
 }
 
@@ -67,6 +67,8 @@ void emu_block_invalidate(struct emu_world *w, struct emu_block *b)
 			rs_count(w->em, RS_CTR_EMU_CHAIN_BREAKS, 1);
 	}
 	b->incoming = NULL;
+	if (w->x86)
+		emu_x86_close(w, b);
 	forget_jumps(w, b->pc);
 	b->dead = true;
 	if (w->em) {
@@ -110,6 +112,7 @@ static void free_block(struct emu_block *b)
 	free(b->exit);
 	free(b->map);
 	free(b->mark);
+	free(b->pins);
 	free(b);
 }
 
@@ -288,7 +291,7 @@ void emu_exclusive_end(struct emu_world *w)
 static void forget_all(struct emu_world *w)
 {
 	for (struct emu_cpu *c = w->cpus; c; c = c->next) {
-		memset(c->jumps, 0xff, sizeof(c->jumps));
+		emu_cpu_forget(c);
 		c->exit_site = NULL;
 	}
 	for (unsigned i = 0; i < w->blocks; i++) {

@@ -49,10 +49,14 @@ struct emu_vop {
 
 /* An entry of the indirect-branch cache: guest pc -> entry of host code. */
 struct emu_jump {
-	uint64_t pc;        /* ~0 when empty (no guest code stands there) */
+	uint64_t pc;        /* 0 when empty, ~0 in the entry that pc 0 would have (no guest code stands there) */
 	const void *code;
 };
-#define EMU_JUMPS 1024u     /* power of two; index = (pc >> 1) & (EMU_JUMPS - 1) */
+#define EMU_JUMPS 4096u     /* power of two; index = (pc >> 1) & (EMU_JUMPS - 1) */
+/* Return addresses of host code: the stack on which translated code runs, one entry a guest call. Below it
+ * is room for helpers and signal handlers. */
+#define EMU_RETURNS 4096u
+#define EMU_RETURN_ROOM (96u << 10)
 #define EMU_SPILLS 64
 
 struct emu_cpu {
@@ -78,7 +82,9 @@ struct emu_cpu {
 	uint32_t exit_request;  /* atomic; set by emu_cpu_kick */
 	uint32_t in_code;       /* atomic; 1 between entry into and exit from translated code */
 	const void *exit_site;  /* exit (struct emu_exit) through which code left, or NULL */
-	uint64_t host_sp;       /* stack pointer while translated code runs */
+	uint64_t host_sp;       /* the thread's own stack pointer, while translated code runs */
+	uint64_t ret_sp;        /* stack pointer of translated code, while it does not run or a helper does */
+	uint64_t ret_base, ret_limit; /* ... with no entry; where there is no room for another one */
 	uint64_t insns;         /* guest instructions executed: exact in the interpreter; with options.count */
 	uint64_t insns_told;    /* ... of which the counter knows */
 	uint64_t since, translator_since; /* CLOCK_MONOTONIC in ns, and the world's translator_ns, from which
@@ -122,6 +128,9 @@ unsigned emu_cpu_fpsr(struct emu_cpu *cpu);
 void emu_cpu_set_fpsr(struct emu_cpu *cpu, unsigned fpsr);
 unsigned emu_cpu_fpcr(struct emu_cpu *cpu);
 void emu_cpu_set_fpcr(struct emu_cpu *cpu, unsigned fpcr);
+
+/* Empties the indirect-branch cache and the stack of return addresses (not while the CPU is in code). */
+void emu_cpu_forget(struct emu_cpu *cpu);
 
 /* Runs `cpu` on the calling thread until something must be handled outside. Never EMU_EXC_NONE. */
 enum emu_exc emu_cpu_run(struct emu_cpu *cpu);

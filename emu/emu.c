@@ -96,6 +96,8 @@ static int options(const struct emu_desc *d, struct emu_options *o, struct rs_er
 	o->no_chain = d->no_chain;
 	o->no_jump_cache = d->no_jump_cache;
 	o->no_pin = d->no_pin;
+	o->no_superblock = d->no_superblock;
+	o->no_return_stack = d->no_return_stack;
 	o->count = d->count;
 	o->max_insns = d->block_insns;
 	o->max_branches = d->block_branches;

@@ -50,9 +50,12 @@ struct emu_desc {
 	const char *engine;           /* "jit", "interp", or NULL for the best one here */
 	const char *passes_off;       /* names of passes, separated by commas, or "all"; NULL = none */
 	bool no_chain, no_jump_cache, no_pin;   /* what host code leaves out */
+	bool no_return_stack;         /* returns are looked up like other indirect jumps; so they are with
+					 no_chain and no_jump_cache */
+	bool no_superblock;           /* a block has no joins and no loops: each branch is an exit */
 	bool count;                   /* host code counts instructions and runs of blocks */
 	unsigned block_insns;         /* most instructions of a block; 0 = 64 */
-	unsigned block_branches;      /* most conditional branches of a block; 0 = 6 */
+	unsigned block_branches;      /* most conditional branches of a block; 0 = 12 */
 	uint64_t memory;              /* most bytes that the guest may map; 0 = 1 GiB */
 	uint64_t timeout_ns;          /* watchdog; 0 = none */
 	void (*warn)(void *arg, const struct rs_err *e); /* told once of each system call that is not

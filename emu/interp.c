@@ -512,6 +512,8 @@ static bool control(struct run *r, const struct emu_iop *op, const struct emu_io
 	case EMU_OP_SC: return store_conditional(r, op);
 	case EMU_OP_AMO: return amo(r, op);
 	case EMU_OP_CAS: return compare_and_swap(r, op);
+	case EMU_OP_LINK: case EMU_OP_LANDING:
+		return true;
 	case EMU_OP_FENCE:
 		__atomic_thread_fence(__ATOMIC_SEQ_CST);
 		return true;

@@ -177,7 +177,7 @@ const char *emu_ir_check(const struct emu_ir *ir)
 
 		if (bad)
 			return bad;
-		if (ended && op->op != EMU_OP_LABEL)
+		if (ended && op->op != EMU_OP_LABEL && op->op != EMU_OP_LANDING)
 			return "an operation stands after the end";
 		if (op->op == EMU_OP_LABEL || op->op == EMU_OP_BR)
 			memset(live, 0, sizeof(live));

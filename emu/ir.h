@@ -69,7 +69,7 @@ static inline bool emu_op_is_vector(unsigned op)
 {
 	return op >= EMU_OP_VCONST && op <= EMU_OP_VFCVTL;
 }
-/* GOTO_REG (aux). CALL pushes the return address (op->imm) for prediction. */
+/* GOTO_REG (aux). CALL follows a LINK. */
 enum { EMU_JUMP_PLAIN, EMU_JUMP_CALL, EMU_JUMP_RET };
 
 /* CALL (aux): the result depends on the operands alone, and nothing else happens. */

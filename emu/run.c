@@ -63,6 +63,31 @@ void emu_world_free(struct emu_world *w)
 	free(w);
 }
 
+#define RETURNS_BYTES (EMU_RETURN_ROOM + 8u * EMU_RETURNS + 64u)
+
+static bool new_returns(struct emu_cpu *cpu)
+{
+	uint8_t *p = mmap(NULL, RETURNS_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (p == MAP_FAILED)
+		return false;
+	cpu->ret_limit = (uintptr_t)p + EMU_RETURN_ROOM;
+	cpu->ret_base = cpu->ret_limit + 8u * EMU_RETURNS;
+	return true;
+}
+
+void emu_cpu_forget(struct emu_cpu *cpu)
+{
+	for (unsigned i = 0; i < EMU_JUMPS; i++) {
+		if (cpu->jumps[i].pc) /* pages that were never written stay so */
+			cpu->jumps[i].pc = 0;
+	}
+	cpu->jumps[0].pc = ~0ull;
+	cpu->ret_sp = cpu->ret_base;
+	if (cpu->ret_base) /* a return with no entry */
+		*(uint64_t *)(uintptr_t)cpu->ret_base = (uintptr_t)(cpu->world->x86->rx + cpu->world->x86->ret_miss);
+}
+
 struct emu_cpu *emu_cpu_new(struct emu_world *w, const struct emu_cpu *from)
 {
 	struct emu_cpu *cpu = rs_xcalloc(1, sizeof(*cpu) + (w->opt.interp || w->opt.lab ? EMU_TEMPS_MAX * sizeof(cpu->frame[0]) : 0));
@@ -81,7 +106,11 @@ struct emu_cpu *emu_cpu_new(struct emu_world *w, const struct emu_cpu *from)
 	}
 	cpu->res_addr = ~0ull;
 	cpu->world = w;
-	memset(cpu->jumps, 0xff, sizeof(cpu->jumps));
+	if (w->x86 && !new_returns(cpu)) {
+		free(cpu);
+		return NULL;
+	}
+	emu_cpu_forget(cpu);
 	pthread_mutex_lock(&w->lock);
 	cpu->id = w->next_id++;
 	cpu->next = w->cpus;
@@ -103,6 +132,8 @@ void emu_cpu_free(struct emu_cpu *cpu)
 		*at = cpu->next;
 	emu_lab_gone(cpu);
 	pthread_mutex_unlock(&cpu->world->lock);
+	if (cpu->ret_limit)
+		munmap((void *)(uintptr_t)(cpu->ret_limit - EMU_RETURN_ROOM), RETURNS_BYTES);
 	free(cpu);
 }
 

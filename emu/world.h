@@ -24,6 +24,8 @@ struct emu_options {
 	bool no_chain;          /* every block goes back to the run loop */
 	bool no_jump_cache;     /* indirect jumps go back to the run loop */
 	bool no_pin;            /* no guest register is kept in a host register */
+	bool no_return_stack;   /* returns are indirect jumps like others (also with the two above) */
+	bool no_superblock;     /* no joins and no loops in a block */
 	bool count;             /* host code counts instructions and runs of blocks */
 	unsigned passes_off;    /* bit of each enum emu_pass that is switched off */
 	unsigned max_insns;     /* of a block; 0 = default */
@@ -42,14 +44,22 @@ struct emu_exit {
 	uint64_t pc;                  /* guest address it leads to */
 	uint32_t patch;               /* offset in code memory of the 32-bit displacement */
 	uint32_t stub;                /* offset of what it jumps to while not chained */
+	bool landing;                 /* no exit: the place where a call returns; patch: its conditional jump */
+	bool loop;                    /* back to the start of its own block, with the registers of the block */
 };
 struct emu_iop;                       /* interp.c */
+struct emu_pins;                      /* x86.h */
 #define EMU_BLOCK_PAGES 4u
+#define EMU_BLOCK_JUMPS 4u /* most computed jumps of a block */
 struct emu_block {
 	uint64_t pc, last;            /* first and last instruction, in the order of translation */
 	struct emu_block *hash_next;
 	uint32_t code, code_size;     /* offset and length in code memory; interpreter: 0 */
-	uint32_t jump, jump_end;      /* offsets: the look into the indirect-branch cache, or 0 */
+	uint32_t loop;                /* offset: where a jump back to its start leads */
+	struct emu_pins *pins;        /* guest registers in host registers inside the block; NULL: as between
+					 blocks (x86.h) */
+	struct { uint32_t from, to; } jump[EMU_BLOCK_JUMPS]; /* offsets: looks into the indirect-branch cache */
+	uint16_t jumps;
 	uint16_t insns, exits, pages, maps;
 	uint16_t ops, ops_left;       /* emu_ir_work before and after the passes */
 	struct emu_exit *exit;

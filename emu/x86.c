@@ -19,8 +19,6 @@
 
 #define CODE_BYTES (32u << 20)
 
-static const uint8_t pin_order[EMU_PINS] = { RBX, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15 };
-
 /* The level x86-64-v3: AVX2, BMI, FMA, LZCNT; machines since 2013 (Intel), 2015 (AMD). */
 static bool host_is_able(void)
 {
@@ -37,37 +35,25 @@ int emu_x86_able(struct rs_err *err)
 					   "interpreter runs everywhere"));
 }
 
-static void choose_pins(struct emu_world *w)
+void as_rm_index(struct as *a, unsigned op, int reg, int index, int32_t disp)
 {
-	struct emu_x86 *x = w->x86;
-	const uint16_t *hot = w->guest->hot, *hot_fp = w->guest->hot_fp;
-
-	memset(x->pin, -1, sizeof(x->pin));
-	memset(x->pinned, 0xff, sizeof(x->pinned));
-	memset(x->pinned_fp, 0xff, sizeof(x->pinned_fp));
-	for (unsigned i = 0; !w->opt.no_pin && i < EMU_PINS && hot[i] != EMU_NOTEMP; i++) {
-		x->pin[hot[i]] = (int8_t)pin_order[i];
-		x->pinned[i] = hot[i];
-	}
-	for (unsigned i = 0; !w->opt.no_pin && i < EMU_FPINS && hot_fp[i] != EMU_NOTEMP; i++) {
-		x->pin[hot_fp[i]] = (int8_t)(4 + i);
-		x->pinned_fp[i] = hot_fp[i];
-	}
+	as_rex(a, true, reg, index, RBP, false);
+	as8(a, op);
+	as8(a, 0x84u | (unsigned)(reg & 7) << 3);
+	as8(a, (unsigned)(index & 7) << 3 | RBP);
+	as32(a, (uint32_t)disp);
 }
 
-void emu_x86_pins(const struct emu_x86 *x, struct as *a, bool store, bool all)
+void as_jump_cache(struct as *a, int reg, int t)
 {
-	for (unsigned i = 0; i < EMU_PINS; i++) {
-		bool kept = pin_order[i] == RBX || pin_order[i] >= R12; /* by a C function */
-
-		if (x->pinned[i] == EMU_NOTEMP || (kept && !all))
-			continue;
-		as_rm(a, true, store ? 0x89 : 0x8b, pin_order[i], RBP, emu_x86_global(x->pinned[i]));
-	}
-	for (unsigned i = 0; i < EMU_FPINS; i++) {
-		if (x->pinned_fp[i] != EMU_NOTEMP) /* vmovups */
-			as_vrm(a, 0, 1, false, store ? 0x11 : 0x10, 4 + (int)i, 0, RBP, emu_x86_global(x->pinned_fp[i]));
-	}
+	/* entry = (pc >> 1) % EMU_JUMPS, 16 bytes each */
+	as_rex(a, false, t, reg, 0, false); /* lea t32, [reg * 8] */
+	as8(a, 0x8d);
+	as8(a, 0x04u | (unsigned)(t & 7) << 3);
+	as8(a, 0xc5u | (unsigned)(reg & 7) << 3);
+	as32(a, 0);
+	as_alu_ri(a, false, ALU_AND, t, (EMU_JUMPS - 1) << 4);
+	as_rm_index(a, 0x3b, reg, t, CPU_OFF(jumps)); /* cmp reg, [rbp + t + jumps] */
 }
 
 static const uint64_t konsts[X86_CONSTS][2] = {
@@ -80,7 +66,7 @@ static void make_stubs(struct emu_world *w, struct as *a)
 {
 	static const uint8_t saved[6] = { RBX, RBP, R12, R13, R14, R15 };
 	struct emu_x86 *x = w->x86;
-	uint8_t *at, *kicked;
+	uint8_t *at, *kicked, *miss;
 
 	x->enter = (uint32_t)(a->p - x->rw);
 	for (unsigned i = 0; i < 6; i++) {
@@ -95,13 +81,16 @@ static void make_stubs(struct emu_world *w, struct as *a)
 	as_alu_mi(a, false, ALU_CMP, RBP, CPU_OFF(exit_request), 0);
 	kicked = as_jcc(a, CC_NE);
 	x->enter_pins = (uint32_t)(a->p - x->rw);
-	emu_x86_pins(x, a, false, true);
+	emu_x86_pins(&x->pins, a, false, true);
+	as_load(a, RSP, RBP, CPU_OFF(ret_sp));
 	as8(a, 0xff); /* jmp rax */
 	as8(a, 0xe0);
 	x->leave_exit = (uint32_t)(a->p - x->rw);
 	as_store(a, RAX, RBP, CPU_OFF(exit_site));
 	x->leave = (uint32_t)(a->p - x->rw);
-	emu_x86_pins(x, a, true, true);
+	emu_x86_pins(&x->pins, a, true, true);
+	as_store(a, RSP, RBP, CPU_OFF(ret_sp));
+	as_load(a, RSP, RBP, CPU_OFF(host_sp));
 	x->leave_fault = (uint32_t)(a->p - x->rw);
 	as_patch(kicked, a->p);
 	as8(a, 0xc5); /* vzeroupper */
@@ -113,6 +102,19 @@ static void make_stubs(struct emu_world *w, struct as *a)
 		as8(a, 0x58u | (saved[i] & 7u));
 	}
 	as8(a, 0xc3);
+	/* a return that was not foreseen, guest address in rax: what is on the stack is of no use any more */
+	x->ret_miss = (uint32_t)(a->p - x->rw);
+	as_load(a, RSP, RBP, CPU_OFF(ret_base));
+	if (!w->opt.no_jump_cache) {
+		as_jump_cache(a, RAX, RCX);
+		miss = as_jcc8(a, CC_NE);
+		as_rm_index(a, 0xff, 4, RCX, CPU_OFF(jumps) + 8); /* jmp [rbp + rcx + ...] */
+		as_here(a, miss);
+	}
+	as_store(a, RAX, RBP, CPU_OFF(pc));
+	as_patch(as_jmp(a), x->rw + x->leave);
+	x->ret_miss_end = (uint32_t)(a->p - x->rw);
+	/* constants, each 16 bytes, in the order of enum emu_x86_const */
 	while ((uintptr_t)a->p % 64)
 		as8(a, 0xcc);
 	x->consts = (uint32_t)(a->p - x->rw);
@@ -145,7 +147,8 @@ int emu_x86_init(struct emu_world *w, struct rs_err *err)
 		x->rx = x->rx == MAP_FAILED ? NULL : x->rx;
 		return rs_err_errno(err, e, N_("cannot map memory for translated code"));
 	}
-	choose_pins(w);
+	x->returns = !w->opt.no_chain && !w->opt.no_jump_cache && !w->opt.no_return_stack;
+	emu_x86_pins_init(w);
 	a = (struct as){ x->rw, x->rw + size, false };
 	make_stubs(w, &a);
 	x->used = x->start;
@@ -172,13 +175,26 @@ void emu_x86_reset(struct emu_world *w)
 
 void emu_x86_patch(struct emu_world *w, struct emu_exit *exit, const struct emu_block *to)
 {
-	uint32_t target = to ? to->code : exit->stub;
+	/* back to the block's own start: past the code that brings its registers */
+	uint32_t target = !to ? exit->stub : exit->loop ? to->loop : to->code;
 
 	if (!w->x86)
 		return;
 	/* never across a cache line (x86_gen.c), so a CPU that runs here sees the old or the new one */
 	__atomic_store_n((int32_t *)(w->x86->rw + exit->patch), (int32_t)(target - (exit->patch + 4)),
 			 __ATOMIC_RELEASE);
+}
+
+void emu_x86_close(struct emu_world *w, struct emu_block *b)
+{
+	static const uint8_t always[2] = { 0x90, 0xe9 }; /* jne becomes nop, jmp: same length, same displacement */
+	uint16_t code;
+
+	memcpy(&code, always, sizeof(code));
+	for (unsigned i = 0; i < b->exits; i++) {
+		if (b->exit[i].landing)
+			__atomic_store_n((uint16_t *)(w->x86->rw + b->exit[i].patch), code, __ATOMIC_RELEASE);
+	}
 }
 
 /* Each thread points gs at the guest memory that it runs in. */

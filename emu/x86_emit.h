@@ -227,6 +227,12 @@ static inline uint8_t *as_jmp(struct as *a)
 	as32(a, 0);
 	return a->p - 4;
 }
+static inline uint8_t *as_call(struct as *a)
+{
+	as8(a, 0xe8);
+	as32(a, 0);
+	return a->p - 4;
+}
 static inline void as_patch(uint8_t *at, const uint8_t *target)
 {
 	int32_t d = (int32_t)(target - (at + 4));

@@ -180,7 +180,7 @@ static uint64_t class64(uint64_t a) { return emu_fp_class(a, EMU_W64); }
 static void call_f(struct gen *g, one *fn, int a)
 {
 	as_vrr(&g->as, 1, 1, true, 0x7e, a, 0, RAX); /* vmovq rax, a */
-	emu_x86_pins(g->x, &g->as, true, false);
+	emu_x86_pins(g->pins, &g->as, true, false);
 	as_mov_rr(&g->as, RDI, RAX);
 	gen_call(g, (const void *)(uintptr_t)fn);
 }

@@ -14,6 +14,12 @@ static uint8_t *to_rw(const struct gen *g, uint32_t offset)
 
 /* -- before the walk -- */
 
+/* A jump back to the block's own start, with the registers as they are. */
+static bool is_loop(const struct gen *g, const struct emu_op *op)
+{
+	return op->op == EMU_OP_GOTO && (uint64_t)op->imm == g->b->pc && op[-1].op != EMU_OP_LINK;
+}
+
 /* Last use of each local, and labels that are only an exit. */
 static void survey(struct gen *g)
 {
@@ -38,7 +44,8 @@ static void survey(struct gen *g)
 		if (op->op == EMU_OP_LABEL && uses[op->imm] == 1 && i + 1 < ir->ops && i > 0 &&
 		    ir->op[i + 1].op == EMU_OP_GOTO && !g->w->opt.count &&
 		    (emu_op_info(ir->op[i - 1].op)->flags & EMU_OPF_E))
-			g->label_exit[op->imm] = ir->op[i + 1].aux;
+			g->label_exit[op->imm] = (int16_t)(is_loop(g, &ir->op[i + 1]) || g->pins == &g->x->pins ?
+							   ir->op[i + 1].aux : -1);
 	}
 }
 
@@ -61,18 +68,89 @@ static void exit_at(struct gen *g, unsigned number, const uint8_t *displacement)
 	e->patch = (uint32_t)(displacement - g->x->rw);
 }
 
+/* Before every way out of a piece of straight code. */
+static void count_insns(struct gen *g)
+{
+	if (g->w->opt.count && g->insn)
+		as_alu_mi(&g->as, true, ALU_ADD, RBP, CPU_OFF(insns), (int32_t)g->insn);
+	g->insn = 0;
+}
+
+/* -- calls: a host call leads to the callee, and the guest's return is a host return. It brings the guest
+ * address in rax, which the place that it comes to compares with the one that belongs there. -- */
+
+static void make_room(struct gen *g)
+{
+	struct cold *c = gen_cold(g, COLD_FULL);
+
+	as_rm(&g->as, true, 0x3b, RSP, RBP, CPU_OFF(ret_limit));
+	c->from[0] = as_jcc(&g->as, CC_B);
+	c->back = g->as.p;
+}
+
+static void landing(struct gen *g, const struct emu_op *op)
+{
+	unsigned number = g->link->aux;
+	struct emu_exit *e = &g->b->exit[number];
+	int64_t pc = g->link->imm;
+
+	if (pc == (int32_t)pc) {
+		as_alu_ri(&g->as, true, ALU_CMP, RAX, (int32_t)pc);
+	} else {
+		as_mov_ri(&g->as, RCX, pc);
+		as_alu_rr(&g->as, true, ALU_CMP, RAX, RCX);
+	}
+	e->pc = (uint64_t)pc;
+	g->link = NULL;
+	gen_forget(g);
+	e->landing = op[1].op == EMU_OP_LANDING;
+	if (e->landing) {
+		pad_for(g, 0); /* emu_x86_close writes there */
+		e->patch = (uint32_t)(g->as.p - g->x->rw);
+	}
+	as_patch(as_jcc(&g->as, CC_NE), to_rw(g, g->x->ret_miss));
+	if (e->landing) {
+		gen_swap(g, &g->x->pins, g->pins);
+		return;
+	}
+	pad_for(g, 1);
+	exit_at(g, number, as_jmp(&g->as));
+}
+
+static void emit_return(struct gen *g, uint16_t a)
+{
+	int reg = gen_use(g, a);
+
+	as_mov_rr(&g->as, RAX, reg);
+	gen_swap(g, g->pins, &g->x->pins);
+	as8(&g->as, 0xc3);
+	gen_forget(g);
+}
+
 static void emit_goto(struct gen *g, const struct emu_op *op)
 {
 	g->b->exit[op->aux].pc = (uint64_t)op->imm;
-	if (g->w->opt.count)
-		as_alu_mi(&g->as, true, ALU_ADD, RBP, CPU_OFF(insns), (int32_t)g->insn);
+	g->b->exit[op->aux].loop = is_loop(g, op);
+	count_insns(g);
+	if (!g->b->exit[op->aux].loop)
+		gen_swap(g, g->pins, &g->x->pins);
+	if (g->link) {
+		make_room(g);
+		pad_for(g, 1);
+		exit_at(g, op->aux, as_call(&g->as));
+		landing(g, op);
+		return;
+	}
 	pad_for(g, 1);
 	exit_at(g, op->aux, as_jmp(&g->as));
 }
 
 static void emit_brcond(struct gen *g, const struct emu_op *op)
 {
-	unsigned cc = gen_compare(g, op->aux, op->a, op->b);
+	unsigned cc;
+
+	count_insns(g);
+	cc = gen_compare(g, op->aux, op->a, op->b);
 
 	g->label_insn[op->imm] = (uint16_t)g->insn;
 	if (g->label_exit[op->imm] >= 0) {
@@ -89,8 +167,17 @@ static void emit_brcond(struct gen *g, const struct emu_op *op)
 
 static void emit_br(struct gen *g, const struct emu_op *op)
 {
-	uint8_t *at = as_jmp(&g->as);
-	uint32_t prev = g->label_from[op->imm] ? (uint32_t)(at - g->label_from[op->imm]) : 0;
+	uint8_t *at;
+	uint32_t prev;
+
+	count_insns(g);
+	if (g->label_exit[op->imm] >= 0) {
+		pad_for(g, 1);
+		exit_at(g, (unsigned)g->label_exit[op->imm], as_jmp(&g->as));
+		return;
+	}
+	at = as_jmp(&g->as);
+	prev = g->label_from[op->imm] ? (uint32_t)(at - g->label_from[op->imm]) : 0;
 
 	memcpy(at, &prev, 4);
 	g->label_from[op->imm] = at;
@@ -102,6 +189,7 @@ static void emit_label(struct gen *g, const struct emu_op *op)
 {
 	uint8_t *at = g->label_from[op->imm];
 
+	count_insns(g);
 	while (at) {
 		uint32_t prev;
 
@@ -117,49 +205,58 @@ static void emit_label(struct gen *g, const struct emu_op *op)
 
 static void emit_leave(struct gen *g)
 {
+	gen_swap(g, g->pins, &g->x->pins);
 	as_patch(as_jmp(&g->as), to_rw(g, g->x->leave));
 }
 
 /* Indirect jump: the CPU's cache of (guest address -> code) is looked at right here. */
 static void emit_goto_reg(struct gen *g, const struct emu_op *op)
 {
-	int reg = gen_use(g, op->a);
-	uint8_t *miss = NULL;
+	struct as *a = &g->as;
+	int reg, t;
+	uint8_t *miss;
 
-	if (g->w->opt.count)
-		as_alu_mi(&g->as, true, ALU_ADD, RBP, CPU_OFF(insns), (int32_t)g->insn);
-	if (!g->w->opt.no_jump_cache) {
-		int t;
-
-		if (reg < SCRATCH)
-			g->busy |= BIT(reg);
-		t = gen_scratch(g);
-		g->b->jump = (uint32_t)(g->as.p - g->x->rw);
-		/* entry = (pc >> 1) % EMU_JUMPS, 16 bytes each */
-		as_rex(&g->as, false, t, reg, 0, false); /* lea t32, [reg * 8] */
-		as8(&g->as, 0x8d);
-		as8(&g->as, 0x04u | (unsigned)(t & 7) << 3);
-		as8(&g->as, 0xc5u | (unsigned)(reg & 7) << 3);
-		as32(&g->as, 0);
-		as_alu_ri(&g->as, false, ALU_AND, t, (EMU_JUMPS - 1) << 4);
-		/* cmp reg, [rbp + t + jumps] */
-		as_rex(&g->as, true, reg, t, RBP, false);
-		as8(&g->as, 0x3b);
-		as8(&g->as, 0x84u | (unsigned)(reg & 7) << 3);
-		as8(&g->as, (unsigned)(t & 7) << 3 | RBP);
-		as32(&g->as, (uint32_t)CPU_OFF(jumps));
-		miss = as_jcc8(&g->as, CC_NE);
-		/* jmp [rbp + t + jumps + 8] */
-		as_rex(&g->as, false, 4, t, RBP, false);
-		as8(&g->as, 0xff);
-		as8(&g->as, 0x84u | 4u << 3);
-		as8(&g->as, (unsigned)(t & 7) << 3 | RBP);
-		as32(&g->as, (uint32_t)CPU_OFF(jumps) + 8);
-		as_here(&g->as, miss);
-		g->b->jump_end = (uint32_t)(g->as.p - g->x->rw);
+	count_insns(g);
+	if (op->aux == EMU_JUMP_RET && g->x->returns) {
+		emit_return(g, op->a);
+		return;
 	}
-	as_store(&g->as, reg, RBP, CPU_OFF(pc));
-	emit_leave(g);
+	reg = gen_use(g, op->a);
+	if (reg >= SCRATCH && g->pins != &g->x->pins) { /* its register gets the value of another global */
+		int own = gen_scratch(g);
+
+		as_mov_rr(a, own, reg);
+		reg = own;
+	}
+	gen_swap(g, g->pins, &g->x->pins);
+	if (reg < SCRATCH)
+		g->busy |= BIT(reg);
+	t = gen_scratch(g);
+	if (g->link)
+		make_room(g);
+	g->b->jump[g->b->jumps].from = (uint32_t)(a->p - g->x->rw);
+	if (!g->w->opt.no_jump_cache)
+		as_jump_cache(a, reg, t);
+	if (g->link) {
+		struct cold *c = gen_cold(g, COLD_CALL);
+
+		c->from[0] = as_jcc(a, CC_NE);
+		c->a = (uint8_t)reg;
+		as_rm_index(a, 0xff, 2, t, CPU_OFF(jumps) + 8); /* call */
+		g->b->jump[g->b->jumps++].to = (uint32_t)(a->p - g->x->rw);
+		c->back = a->p;
+		landing(g, op);
+		return;
+	}
+	if (!g->w->opt.no_jump_cache) {
+		miss = as_jcc8(a, CC_NE);
+		as_rm_index(a, 0xff, 4, t, CPU_OFF(jumps) + 8); /* jmp */
+		as_here(a, miss);
+		g->b->jump[g->b->jumps++].to = (uint32_t)(a->p - g->x->rw);
+	}
+	as_store(a, reg, RBP, CPU_OFF(pc));
+	as_patch(as_jmp(a), to_rw(g, g->x->leave));
+	gen_forget(g);
 }
 
 static void store_pc(struct gen *g, uint64_t pc)
@@ -176,8 +273,7 @@ static void store_exc(struct gen *g, unsigned exc)
 
 static void emit_exc(struct gen *g, const struct emu_op *op)
 {
-	if (g->w->opt.count)
-		as_alu_mi(&g->as, true, ALU_ADD, RBP, CPU_OFF(insns), (int32_t)g->insn);
+	count_insns(g);
 	store_exc(g, op->aux);
 	store_pc(g, (uint64_t)op->imm);
 	emit_leave(g);
@@ -187,11 +283,14 @@ static void emit_exc(struct gen *g, const struct emu_op *op)
 
 void gen_call(struct gen *g, const void *fn)
 {
+	as_store(&g->as, RSP, RBP, CPU_OFF(ret_sp));
+	as_alu_ri(&g->as, true, ALU_AND, RSP, -16);
 	as_mov_ri(&g->as, RAX, (int64_t)(uintptr_t)fn);
 	as8(&g->as, 0xff); /* call rax */
 	as8(&g->as, 0xd0);
+	as_load(&g->as, RSP, RBP, CPU_OFF(ret_sp));
 	/* the result must survive: pins load into other registers */
-	emu_x86_pins(g->x, &g->as, false, false);
+	emu_x86_pins(g->pins, &g->as, false, false);
 }
 
 static void emit_call(struct gen *g, const struct emu_op *op)
@@ -207,7 +306,7 @@ static void emit_call(struct gen *g, const struct emu_op *op)
 	b = gen_use(g, op->b);
 	as_mov_rr(&g->as, RDX, b);
 	gen_spill_all(g);
-	emu_x86_pins(g->x, &g->as, true, false);
+	emu_x86_pins(g->pins, &g->as, true, false);
 	as_mov_rr(&g->as, RSI, RAX);
 	as_lea(&g->as, true, RDI, RBP, -CPU_BIAS);
 	gen_call(g, (const void *)(uintptr_t)op->imm);
@@ -229,7 +328,7 @@ static void emit_cold_vector(struct gen *g, const struct cold *c)
 		as_store(a, i, RBP, CPU_OFF(save) + 8 * i);
 	for (int i = 0; i < FSCRATCH; i++)
 		as_vrm(a, 0, 1, false, 0x11, i, 0, RBP, CPU_OFF(vsave) + 16 * i);
-	emu_x86_pins(g->x, a, true, false);
+	emu_x86_pins(g->pins, a, true, false);
 	as_lea(a, true, RDI, RBP, -CPU_BIAS);
 	as_mov_ri(a, RSI, (int64_t)c->fn);
 	as_lea(a, true, RDX, RBP, CPU_OFF(vop));
@@ -254,6 +353,13 @@ static void emit_cold(struct gen *g, const struct cold *c)
 		as_vrip(a, 0, 0x28, c->to, 0,
 			gen_konst(g, c->kind == COLD_UNBOX || c->w == EMU_W32 ? X86_NAN32 : X86_NAN64));
 		break;
+	case COLD_CALL: /* the callee is not in the cache: as if it had been called, but for a way through the run loop */
+		as_store(a, c->a, RBP, CPU_OFF(pc));
+		as_patch(as_call(a), to_rw(g, g->x->leave));
+		break;
+	case COLD_FULL:
+		as_load(a, RSP, RBP, CPU_OFF(ret_base));
+		break;
 	case COLD_MISALIGNED:
 		as_rr(a, false, 0x8b, RCX, c->a);
 		as_store(a, RCX, RBP, CPU_OFF(fault_addr));
@@ -270,7 +376,7 @@ static void emit_cold(struct gen *g, const struct cold *c)
 		as_vrr(a, 1, 1, true, 0x7e, c->a, 0, RAX);
 		if (c->kind == COLD_HELPER2)
 			as_vrr(a, 1, 1, true, 0x7e, c->b, 0, RDX);
-		emu_x86_pins(g->x, a, true, false);
+		emu_x86_pins(g->pins, a, true, false);
 		as_mov_rr(a, RDI, RAX);
 		as_mov_rr(a, RSI, RDX);
 		gen_call(g, (const void *)(uintptr_t)c->fn);
@@ -290,8 +396,10 @@ static void emit_stubs(struct gen *g)
 
 		e->from = g->b;
 		e->stub = (uint32_t)(g->as.p - g->x->rw);
-		if (!e->patch)
+		if (!e->patch || e->landing)
 			continue; /* a pass removed it */
+		if (e->loop) /* its jump comes with the block's registers */
+			gen_swap(g, g->pins, &g->x->pins);
 		as_mov_ri(&g->as, RAX, (int64_t)(uintptr_t)e);
 		as_patch(as_jmp(&g->as), to_rw(g, g->x->leave_exit));
 		as_patch(to_rw(g, e->patch), to_rw(g, e->stub));
@@ -314,6 +422,8 @@ static void one(struct gen *g, const struct emu_op *op)
 	case EMU_OP_BRCOND: emit_brcond(g, op); break;
 	case EMU_OP_BR: emit_br(g, op); break;
 	case EMU_OP_LABEL: emit_label(g, op); break;
+	case EMU_OP_LANDING: break;
+	case EMU_OP_LINK: g->link = g->x->returns ? op : NULL; break;
 	case EMU_OP_GOTO: emit_goto(g, op); break;
 	case EMU_OP_GOTO_REG: emit_goto_reg(g, op); break;
 	case EMU_OP_EXC: emit_exc(g, op); break;
@@ -334,6 +444,7 @@ static void walk(struct gen *g)
 		if (op->op == EMU_OP_LABEL && g->label_exit[op->imm] >= 0) {
 			/* its jump goes to the exit itself */
 			g->b->exit[g->ir->op[i + 1].aux].pc = (uint64_t)g->ir->op[i + 1].imm;
+			g->b->exit[g->ir->op[i + 1].aux].loop = is_loop(g, &g->ir->op[i + 1]);
 			i++;
 			continue;
 		}
@@ -389,7 +500,10 @@ int emu_x86_gen(struct emu_world *w, struct emu_ir *ir, struct emu_block *b)
 	b->code = (uint32_t)(g->as.p - x->rw);
 	b->exits = (uint16_t)ir->exits;
 	b->exit = rs_xcalloc(ir->exits + 1, sizeof(*b->exit));
+	gen_choose_pins(g);
 	survey(g);
+	gen_swap(g, &x->pins, g->pins);
+	b->loop = (uint32_t)(g->as.p - x->rw);
 	if (w->opt.count) {
 		as_mov_ri(&g->as, RAX, (int64_t)(uintptr_t)&b->runs);
 		as_alu_mi(&g->as, true, ALU_ADD, RAX, 0, 1);
@@ -397,7 +511,9 @@ int emu_x86_gen(struct emu_world *w, struct emu_ir *ir, struct emu_block *b)
 	walk(g);
 	if (g->failed || g->as.full) {
 		free(b->exit);
+		free(b->pins);
 		b->exit = NULL;
+		b->pins = NULL;
 		return -E2BIG;
 	}
 	b->code_size = (uint32_t)(g->as.p - x->rw) - b->code;

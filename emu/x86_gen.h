@@ -1,6 +1,6 @@
 /* Private to the x86-64 back end: one block in the making.
  *
- * Guest registers that are pinned stand in their host register all the time. The others live in struct
+ * Guest registers that are pinned stand in their host register all through the block. The others live in struct
  * emu_cpu: a result is stored at once (so that a fault finds it), and the scratch register in which it was
  * made goes on holding a clean copy. Local temps live in scratch registers, or in cpu->spill when those
  * run out.
@@ -32,8 +32,15 @@ static inline uint64_t *emu_x86_slot(struct emu_cpu *cpu, uint16_t g)
 {
 	return (uint64_t *)(void *)((char *)cpu + CPU_BIAS + emu_x86_global(g));
 }
+/* op reg, [rbp + index + disp] */
+void as_rm_index(struct as *a, unsigned op, int reg, int index, int32_t disp);
+/* Is the guest address in `reg` in the indirect-branch cache? "Equal" if it is; its entry is at
+ * rbp + t + CPU_OFF(jumps) (x86.c). */
+void as_jump_cache(struct as *a, int reg, int t);
+/* -- x86_pins.c -- */
+void emu_x86_pins_init(struct emu_world *w); /* those between blocks: as the guest's front end prefers */
 /* Stores (or loads) pinned registers: all, or only those that a C function may change. */
-void emu_x86_pins(const struct emu_x86 *x, struct as *a, bool store, bool all);
+void emu_x86_pins(const struct emu_pins *p, struct as *a, bool store, bool all);
 extern _Thread_local struct emu_cpu *emu_x86_current; /* the CPU that this thread runs */
 
 #define SCRATCH 3          /* rax, rcx, rdx */
@@ -41,7 +48,8 @@ extern _Thread_local struct emu_cpu *emu_x86_current; /* the CPU that this threa
 #define BIT(n) (1u << (n))
 
 /* Code that is rarely run stands after the block. */
-enum cold_kind { COLD_NAN, COLD_HELPER1, COLD_HELPER2, COLD_UNBOX, COLD_MISALIGNED, COLD_VECTOR };
+enum cold_kind { COLD_NAN, COLD_HELPER1, COLD_HELPER2, COLD_UNBOX, COLD_MISALIGNED, COLD_VECTOR,
+		  COLD_FULL, COLD_CALL };
 struct cold {
 	uint8_t kind, w, to, a, b, c;  /* registers; w: width */
 	bool fp_to;                 /* the result goes to an xmm register */
@@ -58,10 +66,12 @@ struct gen {
 	struct emu_x86 *x;
 	struct emu_ir *ir;
 	struct emu_block *b;
+	const struct emu_pins *pins; /* in the block */
 	const struct emu_op *op;    /* being translated */
+	const struct emu_op *link;  /* LINK of the call that comes next, or NULL */
 	unsigned at;                /* its index */
 	uint64_t pc;                /* of the guest instruction */
-	unsigned insn;              /* how many began */
+	unsigned insn;              /* how many began and are not counted yet */
 	unsigned skip;              /* operations that follow and have been done with this one */
 	bool mapped;                /* the side table knows this instruction */
 	uint16_t last[EMU_TEMPS_MAX];   /* index of the last operation that reads a local */
@@ -113,6 +123,10 @@ bool gen_const(const struct gen *g, uint16_t t, int64_t *v);
 bool gen_in_memory(const struct gen *g, uint16_t t, int32_t *disp);
 uint8_t *gen_konst(const struct gen *g, enum emu_x86_const c);
 struct cold *gen_cold(struct gen *g, enum cold_kind kind);
+
+/* Which globals the block keeps in registers (g->pins); and the way from one set to another (x86_pins.c). */
+void gen_choose_pins(struct gen *g);
+void gen_swap(struct gen *g, const struct emu_pins *from, const struct emu_pins *to);
 
 /* -- operations; false: not theirs -- */
 bool gen_int(struct gen *g, const struct emu_op *op);   /* x86_int.c */

@@ -50,8 +50,8 @@ static bool dies(const struct gen *g, uint16_t t)
  * dies here. `keep`: registers that must stay. */
 static int def_like(struct gen *g, uint16_t d, uint16_t a, int ra, unsigned keep)
 {
-	if (d < EMU_GLOBALS && g->x->pin[d] >= 0 && !(keep & BIT(g->x->pin[d])))
-		return g->x->pin[d];
+	if (d < EMU_GLOBALS && g->pins->host[d] >= 0 && !(keep & BIT(g->pins->host[d])))
+		return g->pins->host[d];
 	if (dies(g, a) && !(keep & BIT(ra))) {
 		gen_drop(g, a);
 		return ra;
@@ -497,7 +497,7 @@ static void move(struct gen *g, const struct emu_op *op)
 	int rd;
 
 	if (gen_const(g, op->a, &v)) {
-		if (op->d < EMU_GLOBALS && g->x->pin[op->d] < 0 && v == (int32_t)v) {
+		if (op->d < EMU_GLOBALS && g->pins->host[op->d] < 0 && v == (int32_t)v) {
 			/* straight into memory: mov qword [rbp + off], imm32 */
 			as_rm(&g->as, true, 0xc7, 0, RBP, emu_x86_global(op->d));
 			as32(&g->as, (uint32_t)v);
@@ -512,13 +512,13 @@ static void move(struct gen *g, const struct emu_op *op)
 		gen_set(g, op->d, rd);
 		return;
 	}
-	if (op->d < EMU_GLOBALS && g->x->pin[op->d] >= 0) {
+	if (op->d < EMU_GLOBALS && g->pins->host[op->d] >= 0) {
 		int32_t disp;
 
 		if (gen_in_memory(g, op->a, &disp))
-			as_load(&g->as, g->x->pin[op->d], RBP, disp);
+			as_load(&g->as, g->pins->host[op->d], RBP, disp);
 		else
-			as_mov_rr(&g->as, g->x->pin[op->d], gen_use(g, op->a));
+			as_mov_rr(&g->as, g->pins->host[op->d], gen_use(g, op->a));
 		return;
 	}
 	gen_set(g, op->d, gen_use(g, op->a));

@@ -196,8 +196,8 @@ static void fetch(struct gen *g, int reg, uint16_t t)
 	int32_t disp;
 	int64_t v;
 
-	if (t < EMU_GLOBALS && g->x->pin[t] >= 0)
-		as_mov_rr(&g->as, reg, g->x->pin[t]);
+	if (t < EMU_GLOBALS && g->pins->host[t] >= 0)
+		as_mov_rr(&g->as, reg, g->pins->host[t]);
 	else if (gen_const(g, t, &v))
 		as_mov_ri(&g->as, reg, v);
 	else if (gen_in_memory(g, t, &disp))

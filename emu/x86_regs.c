@@ -142,7 +142,7 @@ bool gen_in_memory(const struct gen *g, uint16_t t, int32_t *disp)
 		return false;
 	if (t < EMU_GLOBALS) {
 		*disp = emu_x86_global(t);
-		return g->x->pin[t] < 0;
+		return g->pins->host[t] < 0;
 	}
 	*disp = spill_disp(g->spill[t]);
 	return g->spill[t] >= 0;
@@ -154,8 +154,8 @@ int gen_use(struct gen *g, uint16_t t)
 	int64_t v;
 	int reg;
 
-	if (t < EMU_GLOBALS && g->x->pin[t] >= 0)
-		return g->x->pin[t];
+	if (t < EMU_GLOBALS && g->pins->host[t] >= 0)
+		return g->pins->host[t];
 	if (g->reg[t] >= 0) {
 		g->busy |= BIT(g->reg[t]);
 		return g->reg[t];
@@ -180,8 +180,8 @@ int gen_fuse(struct gen *g, uint16_t t)
 	int32_t disp;
 	int reg;
 
-	if (t < EMU_GLOBALS && g->x->pin[t] >= 0)
-		return g->x->pin[t];
+	if (t < EMU_GLOBALS && g->pins->host[t] >= 0)
+		return g->pins->host[t];
 	if (g->reg[t] >= 0) {
 		g->fbusy |= BIT(g->reg[t]);
 		return g->reg[t];
@@ -199,15 +199,15 @@ int gen_fuse(struct gen *g, uint16_t t)
 
 int gen_def(struct gen *g, uint16_t d, unsigned avoid)
 {
-	if (d < EMU_GLOBALS && g->x->pin[d] >= 0 && !(avoid & BIT(g->x->pin[d])))
-		return g->x->pin[d];
+	if (d < EMU_GLOBALS && g->pins->host[d] >= 0 && !(avoid & BIT(g->pins->host[d])))
+		return g->pins->host[d];
 	return gen_scratch(g);
 }
 
 int gen_fdef(struct gen *g, uint16_t d, unsigned avoid)
 {
-	if (d < EMU_GLOBALS && g->x->pin[d] >= 0 && !(avoid & BIT(g->x->pin[d])))
-		return g->x->pin[d];
+	if (d < EMU_GLOBALS && g->pins->host[d] >= 0 && !(avoid & BIT(g->pins->host[d])))
+		return g->pins->host[d];
 	return gen_fscratch(g);
 }
 
@@ -233,8 +233,8 @@ void gen_set(struct gen *g, uint16_t d, int reg)
 {
 	if (d == EMU_NOTEMP)
 		return;
-	if (d < EMU_GLOBALS && g->x->pin[d] >= 0) {
-		as_mov_rr(&g->as, g->x->pin[d], reg);
+	if (d < EMU_GLOBALS && g->pins->host[d] >= 0) {
+		as_mov_rr(&g->as, g->pins->host[d], reg);
 		return;
 	}
 	if (d < EMU_GLOBALS)
@@ -261,9 +261,9 @@ void gen_fset(struct gen *g, uint16_t d, int reg)
 void gen_fset_clean(struct gen *g, uint16_t d, int reg, unsigned clean)
 {
 	g->clean[d] = (uint8_t)clean;
-	if (d < EMU_GLOBALS && g->x->pin[d] >= 0) {
-		if (g->x->pin[d] != reg) /* vmovaps */
-			as_vrr(&g->as, 0, 1, false, 0x28, g->x->pin[d], 0, reg);
+	if (d < EMU_GLOBALS && g->pins->host[d] >= 0) {
+		if (g->pins->host[d] != reg) /* vmovaps */
+			as_vrr(&g->as, 0, 1, false, 0x28, g->pins->host[d], 0, reg);
 		return;
 	}
 	if (d < EMU_GLOBALS)
@@ -294,6 +294,7 @@ void gen_done(struct gen *g)
 
 void gen_forget(struct gen *g)
 {
+	memset(g->clean, 0, EMU_GLOBALS);
 	for (int i = 0; i < SCRATCH; i++) {
 		if (g->hold[i] != EMU_NOTEMP)
 			g->reg[g->hold[i]] = -1;

@@ -25,19 +25,19 @@ static bool in_code(const struct emu_x86 *x, uint64_t rip)
 }
 
 /* What pinned registers hold goes to where it is looked for outside of code. */
-static void save_pins(struct emu_cpu *cpu, const ucontext_t *uc)
+static void save_pins(struct emu_cpu *cpu, const struct emu_block *b, const ucontext_t *uc)
 {
-	const struct emu_x86 *x = cpu->world->x86;
+	const struct emu_pins *p = b->pins ? b->pins : &cpu->world->x86->pins;
 
 	for (unsigned i = 0; i < EMU_PINS; i++) {
-		uint16_t g = x->pinned[i];
+		uint16_t g = p->pinned[i];
 
 		if (g != EMU_NOTEMP)
-			*emu_x86_slot(cpu, g) = (uint64_t)uc->uc_mcontext.gregs[greg[x->pin[g]]];
+			*emu_x86_slot(cpu, g) = (uint64_t)uc->uc_mcontext.gregs[greg[p->host[g]]];
 	}
 	for (unsigned i = 0; i < EMU_FPINS; i++) {
-		if (x->pinned_fp[i] != EMU_NOTEMP)
-			memcpy(emu_x86_slot(cpu, x->pinned_fp[i]), &uc->uc_mcontext.fpregs->_xmm[4 + i], 16);
+		if (p->pinned_fp[i] != EMU_NOTEMP)
+			memcpy(emu_x86_slot(cpu, p->pinned_fp[i]), &uc->uc_mcontext.fpregs->_xmm[4 + i], 16);
 	}
 }
 
@@ -45,6 +45,15 @@ static void leave(struct emu_cpu *cpu, ucontext_t *uc)
 {
 	uc->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)(cpu->world->x86->rx + cpu->world->x86->leave_fault);
 	uc->uc_mcontext.gregs[REG_RSP] = (greg_t)cpu->host_sp;
+}
+
+/* The return address on top of the stack gives way to one that looks again. */
+static void cut_return(struct emu_cpu *cpu, uint64_t sp)
+{
+	uint64_t miss = (uintptr_t)(cpu->world->x86->rx + cpu->world->x86->ret_miss);
+
+	if (sp >= cpu->ret_limit - 64 && sp <= cpu->ret_base)
+		memcpy((void *)(uintptr_t)sp, &miss, sizeof(miss));
 }
 
 static uint64_t guest_pc(const struct emu_block *b, uint32_t offset)
@@ -84,7 +93,8 @@ static bool guest_fault(struct emu_cpu *cpu, int sig, const siginfo_t *si, ucont
 		cpu->fault_addr = address;
 		return true;
 	}
-	save_pins(cpu, uc);
+	save_pins(cpu, b, uc);
+	cpu->ret_sp = (uint64_t)uc->uc_mcontext.gregs[REG_RSP];
 	cpu->pc = guest_pc(b, (uint32_t)(rip - (uint64_t)(uintptr_t)w->x86->rx));
 	cpu->exc = sig == SIGBUS ? EMU_EXC_BUS : EMU_EXC_SEGV;
 	cpu->fault_addr = address;
@@ -108,9 +118,9 @@ static uint64_t place_in_code(const struct emu_cpu *cpu, uint64_t rip)
 {
 	uint64_t back;
 
-	if (in_code(cpu->world->x86, rip) || !cpu->host_sp)
+	if (in_code(cpu->world->x86, rip))
 		return rip;
-	memcpy(&back, (const void *)(uintptr_t)(cpu->host_sp - 8), sizeof(back));
+	memcpy(&back, (const void *)(uintptr_t)((cpu->ret_sp & ~15ull) - 8), sizeof(back));
 	return back;
 }
 
@@ -137,14 +147,20 @@ static void on_kick(int sig, siginfo_t *si, void *context)
 		leave(cpu, uc); /* on the way in: the guest's state is still in memory */
 		return;
 	}
-	for (unsigned i = 0; i < EMU_JUMPS; i++)
-		cpu->jumps[i].pc = ~0ull;
+	for (unsigned i = 1; i < EMU_JUMPS; i++)
+		cpu->jumps[i].pc = 0;
+	cpu->jumps[0].pc = ~0ull;
+	cut_return(cpu, inside ? (uint64_t)uc->uc_mcontext.gregs[REG_RSP] : cpu->ret_sp);
+	if (inside && at > x->ret_miss && at < x->ret_miss_end)
+		uc->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)(x->rx + x->ret_miss);
 	b = emu_block_by_code(cpu->world, (uint32_t)at);
 	/* what was found in that cache a moment ago is looked for again */
-	if (b && at > b->jump && at < b->jump_end && inside)
-		uc->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)(x->rx + b->jump);
+	for (unsigned i = 0; b && inside && i < b->jumps; i++) {
+		if (at > b->jump[i].from && at < b->jump[i].to)
+			uc->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)(x->rx + b->jump[i].from);
+	}
 	for (unsigned i = 0; b && i < b->exits; i++) {
-		if (b->exit[i].patch)
+		if (b->exit[i].patch && !b->exit[i].landing)
 			emu_x86_patch(cpu->world, &b->exit[i], NULL);
 	}
 }

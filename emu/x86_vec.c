@@ -20,7 +20,7 @@ static void call(struct gen *g, const struct emu_op *op)
 	}
 	g->busy = g->fbusy = 0;
 	gen_spill_all(g);
-	emu_x86_pins(g->x, &g->as, true, false);
+	emu_x86_pins(g->pins, &g->as, true, false);
 	as_lea(&g->as, true, RDI, RBP, -CPU_BIAS);
 	as_mov_ri(&g->as, RSI, (int64_t)emu_vec_what(op->op, op->aux, op->imm));
 	as_lea(&g->as, true, RDX, RBP, CPU_OFF(vop));

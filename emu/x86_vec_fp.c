@@ -32,7 +32,7 @@ static int operand(struct gen *g, const struct emu_op *op, uint16_t t)
 /* A register for the result that is none of the operands'. */
 static int apart(struct gen *g, const struct emu_op *op, int a, int b, int c)
 {
-	int d = op->d < EMU_GLOBALS ? g->x->pin[op->d] : -1;
+	int d = op->d < EMU_GLOBALS ? g->pins->host[op->d] : -1;
 
 	return d >= 0 && d != a && d != b && d != c ? d : gen_fscratch(g);
 }
@@ -76,7 +76,7 @@ static unsigned unordered(struct gen *g, const struct emu_op *op, int a, int b, 
 static void set_result(struct gen *g, const struct emu_op *op, int reg, uint16_t from)
 {
 	unsigned need = (op->aux & 3) == EMU_V64 ? 1 : 2;
-	int d = op->d < EMU_GLOBALS ? g->x->pin[op->d] : -1;
+	int d = op->d < EMU_GLOBALS ? g->pins->host[op->d] : -1;
 
 	if (!scalar(op)) {
 		if (!vec_q(op)) /* 0 - 0 may be -0 */

@@ -118,7 +118,7 @@ static bool logic(struct gen *g, const struct emu_op *op)
 		b = gen_fuse(g, op->b);
 		c = gen_fuse(g, op->c);
 		t = gen_fscratch(g);
-		d = op->d < EMU_GLOBALS && g->x->pin[op->d] >= 0 ? g->x->pin[op->d] : -1;
+		d = op->d < EMU_GLOBALS && g->pins->host[op->d] >= 0 ? g->pins->host[op->d] : -1;
 		if (d < 0 || d == a || d == b || d == c) {
 			/* c ^ (a & (b ^ c)) needs one register only */
 			v2(g, 0x1ef, t, b, c);

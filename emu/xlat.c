@@ -1,18 +1,21 @@
 /* Guest code into the IR of one block: where a block ends is decided here.
  *
- * A block goes on past a forward conditional branch (the taken side becomes an exit at the end of
- * the block) and through a direct jump to a place that is not in the block yet. So it has one entry
- * and several exits.
+ * A block has one entry and several exits. It goes on past a forward conditional branch and through a
+ * forward jump; when it comes to where an earlier branch leads, the two meet at a label, so that an if
+ * with its else is one block. After a jump back, a return and the like it goes on where a branch leads
+ * that is not far ahead. Addresses only grow on the way, so no instruction stands in a block twice, and a
+ * jump back to the block's own start makes it a loop. What a branch leads to beyond the block's end
+ * becomes an exit.
  */
 #include <errno.h>
 #include <string.h>
 
 #include "emu/world.h"
 
-#define MAX_BRANCHES 6
+#define MAX_BRANCHES 12
 #define SIDES 24
 #define SIDES_OF_INSN 5 /* at most */
-#define PIECES 16
+#define NEAR 256                /* bytes ahead at which an open branch is worth going on for */
 
 /* emu_xlat and what the front ends do not see. */
 struct maker {
@@ -22,8 +25,7 @@ struct maker {
 	unsigned sides;
 	uint32_t page[EMU_BLOCK_PAGES];
 	unsigned pages;
-	uint64_t start[PIECES];  /* first instruction of each piece */
-	unsigned pieces;
+	unsigned jumps;         /* computed ones */
 	bool follow;            /* x.next is where the block goes on, after a jump */
 };
 
@@ -46,63 +48,131 @@ static void leave(struct emu_xlat *x, uint64_t pc)
 	x->end = true;
 }
 
+/* The nearest open branch target from `pc` on, or NULL. */
+static uint64_t *nearest(struct maker *m, uint64_t pc)
+{
+	uint64_t *best = NULL;
+
+	for (unsigned i = 0; i < m->sides; i++) {
+		if (m->side[i].pc >= pc && (!best || m->side[i].pc < *best))
+			best = &m->side[i].pc;
+	}
+	return best;
+}
+
+/* At a join the front end knows nothing. */
+static void forget(struct emu_xlat *x)
+{
+	memset(&x->flags, 0, sizeof(x->flags));
+	memset(x->note, 0, sizeof(x->note));
+	x->reversed_pc = 0;
+}
+
+/* Nothing falls out of the instruction at x->pc: the block goes on at an open branch, or ends. */
+static void end_path(struct maker *m)
+{
+	const uint64_t *open = nearest(m, m->x.next);
+
+	m->follow = open && !m->w->opt.no_superblock && *open - m->x.next < NEAR;
+	m->x.end = !m->follow;
+	if (m->follow)
+		m->x.next = *open;
+	forget(&m->x);
+}
+
+/* A label for a branch to `pc`, which must be placed later. */
+static int64_t open_side(struct maker *m, uint64_t pc)
+{
+	int64_t label = emu_ir_label(m->x.ir);
+
+	m->side[m->sides].label = label;
+	m->side[m->sides].exc = 0;
+	m->side[m->sides++].pc = pc;
+	return label;
+}
+
 void emu_x_branch(struct emu_xlat *x, unsigned cond, uint16_t a, uint16_t b, uint64_t target)
 {
 	struct maker *m = (struct maker *)x;
-	int64_t label = emu_ir_label(x->ir);
+	const uint64_t *open = nearest(m, x->next);
 
 	settle(x, target);
-	emu_ir_emit(x->ir, EMU_OP_BRCOND, cond, EMU_NOTEMP, a, b, EMU_NOTEMP, label);
-	m->side[m->sides].label = label;
-	m->side[m->sides++].pc = target;
+	emu_ir_emit(x->ir, EMU_OP_BRCOND, cond, EMU_NOTEMP, a, b, EMU_NOTEMP, open_side(m, target));
 	x->branches++;
-	/* a backward branch closes a loop: what comes after it is another block */
-	if (target <= x->pc || x->branches >= x->max_branches || m->sides > SIDES - SIDES_OF_INSN)
+	/* a backward branch closes a loop: what comes after it is another block, unless more of the loop follows */
+	if ((target <= x->pc && (m->w->opt.no_superblock || !open || *open - x->next >= NEAR)) ||
+	    x->branches >= x->max_branches || m->sides > SIDES - SIDES_OF_INSN)
 		leave(x, x->next);
 }
 
 void emu_x_except_if(struct emu_xlat *x, enum emu_cond cond, uint16_t a, uint16_t b, unsigned exc)
 {
 	struct maker *m = (struct maker *)x;
-	int64_t label = emu_ir_label(x->ir);
+	int64_t label = open_side(m, x->pc);
 
 	emu_ir_emit(x->ir, EMU_OP_BRCOND, cond, EMU_NOTEMP, a, b, EMU_NOTEMP, label);
-	m->side[m->sides].label = label;
-	m->side[m->sides].exc = exc;
-	m->side[m->sides++].pc = x->pc;
-}
-
-/* Is this address in the block already, or does it take one page more than a block may have? */
-static bool can_follow(const struct maker *m, uint64_t target)
-{
-	if (m->x.max_branches <= 1 || m->pieces >= PIECES || target <= m->x.pc)
-		return false;
-	return m->pages < EMU_BLOCK_PAGES - 1;
+	m->side[m->sides - 1].exc = exc;
 }
 
 void emu_x_jump(struct emu_xlat *x, uint64_t target)
 {
 	struct maker *m = (struct maker *)x;
+	const uint64_t *open = nearest(m, x->next);
 
-	if (can_follow(m, target)) {
-		m->start[m->pieces++] = target;
+	if (x->max_branches <= 1 || target <= x->pc || m->pages >= EMU_BLOCK_PAGES - 1 || m->sides > SIDES - SIDES_OF_INSN) {
+		leave(x, target);
+		end_path(m);
+	} else if (open && *open < target && !m->w->opt.no_superblock && *open - x->next < NEAR) {
+		settle(x, target);
+		emu_ir_emit(x->ir, EMU_OP_BR, 0, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP, open_side(m, target));
+		end_path(m);
+	} else {
 		x->next = target;
 		m->follow = true;
+	}
+}
+
+/* A call is on its way: the block goes on where it returns to, if host code keeps return addresses. */
+static void after_call(struct maker *m)
+{
+	const struct emu_options *o = &m->w->opt;
+
+	if (o->no_superblock || o->no_return_stack || o->no_chain || o->no_jump_cache || m->x.max_branches <= 1 ||
+	    m->x.ir->insns + 1 >= m->x.max_insns || m->x.ir->insns > 40) {
+		end_path(m);
 		return;
 	}
-	leave(x, target);
+	m->x.end = false;
+	m->follow = true;
+	forget(&m->x);
+	emu_ir_emit(m->x.ir, EMU_OP_LANDING, 0, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP, (int64_t)m->x.next);
+	emu_ir_emit(m->x.ir, EMU_OP_LABEL, 0, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP, emu_ir_label(m->x.ir));
+}
+
+static void emit_link(struct emu_xlat *x)
+{
+	emu_ir_emit(x->ir, EMU_OP_LINK, x->ir->exits++, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP, (int64_t)x->next);
 }
 
 void emu_x_call(struct emu_xlat *x, uint64_t target)
 {
+	emit_link(x);
 	leave(x, target);
+	after_call((struct maker *)x);
 }
 
 void emu_x_jump_reg(struct emu_xlat *x, uint16_t a, unsigned kind)
 {
 	settle(x, EMU_ANYWHERE);
-	emu_ir_emit(x->ir, EMU_OP_GOTO_REG, kind, EMU_NOTEMP, a, EMU_NOTEMP, EMU_NOTEMP, (int64_t)x->next);
-	x->end = true;
+	if (kind == EMU_JUMP_CALL)
+		emit_link(x);
+	emu_ir_emit(x->ir, EMU_OP_GOTO_REG, kind, EMU_NOTEMP, a, EMU_NOTEMP, EMU_NOTEMP, 0);
+	if (++((struct maker *)x)->jumps == EMU_BLOCK_JUMPS)
+		x->end = true;
+	else if (kind == EMU_JUMP_CALL)
+		after_call((struct maker *)x);
+	else
+		end_path((struct maker *)x);
 }
 
 void emu_x_exception(struct emu_xlat *x, enum emu_exc exc)
@@ -112,7 +182,7 @@ void emu_x_exception(struct emu_xlat *x, enum emu_exc exc)
 	settle(x, EMU_ANYWHERE);
 	emu_ir_emit(x->ir, EMU_OP_EXC, exc, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP,
 		    (int64_t)(after ? x->next : x->pc));
-	x->end = true;
+	end_path((struct maker *)x);
 }
 
 void emu_x_stop(struct emu_xlat *x)
@@ -181,6 +251,31 @@ static bool one(struct maker *m, uint64_t pc, uint64_t *next)
 	return true;
 }
 
+/* Open branches that lead to `pc`, or all of them when the block is at its end (as exits). */
+static void place_labels(struct maker *m, uint64_t pc, bool all)
+{
+	struct emu_ir *ir = m->x.ir;
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < m->sides; i++) {
+		if (!all && (m->side[i].pc != pc || m->w->opt.no_superblock)) {
+			m->side[kept++] = m->side[i];
+			continue;
+		}
+		if (!all) {
+			settle(&m->x, pc);
+			forget(&m->x);
+		}
+		emu_ir_emit(ir, EMU_OP_LABEL, 0, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP, m->side[i].label);
+		if (all && m->side[i].exc)
+			emu_ir_emit(ir, EMU_OP_EXC, m->side[i].exc, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP,
+				    (int64_t)m->side[i].pc);
+		else if (all)
+			emit_goto(ir, m->side[i].pc);
+	}
+	m->sides = kept;
+}
+
 static void make(struct maker *m, uint64_t pc, unsigned max_insns)
 {
 	struct emu_ir *ir = m->x.ir;
@@ -188,22 +283,20 @@ static void make(struct maker *m, uint64_t pc, unsigned max_insns)
 	while (!m->x.end) {
 		bool room = ir->insns < max_insns && ir->ops < EMU_OPS_MAX - 160 &&
 			    ir->temps < EMU_TEMPS_MAX - 160 && m->sides <= SIDES - SIDES_OF_INSN;
-		unsigned sides = m->sides;
+		unsigned sides;
 
+		place_labels(m, pc, false);
+		sides = m->sides;
+		/* a long block rather ends where paths meet, so that blocks with different starts come together */
+		if (ir->insns > max_insns / 2 && ir->op[ir->ops - 1].op == EMU_OP_LABEL &&
+		    (!sides || ir->insns > max_insns * 3 / 4))
+			room = false;
 		if (!room || !one(m, pc, &pc)) {
 			m->sides = sides;
 			leave(&m->x, pc);
 		}
 	}
-	for (unsigned i = 0; i < m->sides; i++) {
-		emu_ir_emit(ir, EMU_OP_LABEL, 0, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP,
-			    m->side[i].label);
-		if (m->side[i].exc)
-			emu_ir_emit(ir, EMU_OP_EXC, m->side[i].exc, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP,
-				    (int64_t)m->side[i].pc);
-		else
-			emit_goto(ir, m->side[i].pc);
-	}
+	place_labels(m, pc, true);
 }
 
 int emu_translate_raw(struct emu_world *w, uint64_t pc, struct emu_ir *ir, uint32_t *page, unsigned *pages)
@@ -215,7 +308,6 @@ int emu_translate_raw(struct emu_world *w, uint64_t pc, struct emu_ir *ir, uint3
 		return -EFAULT;
 	m.x.max_insns = max_insns;
 	m.x.max_branches = w->opt.max_branches ? w->opt.max_branches : MAX_BRANCHES;
-	m.start[m.pieces++] = pc;
 	emu_ir_reset(ir, pc);
 	make(&m, pc, max_insns);
 	if (ir->insns == 0)

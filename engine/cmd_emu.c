@@ -96,6 +96,8 @@ static int run(struct eng_cli *c)
 	d.no_chain = eng_cli_flag(c, "no-chain");
 	d.no_jump_cache = eng_cli_flag(c, "no-jump-cache");
 	d.no_pin = eng_cli_flag(c, "no-pin");
+	d.no_return_stack = eng_cli_flag(c, "no-return-stack");
+	d.no_superblock = eng_cli_flag(c, "no-superblock");
 	d.warn = warn;
 	d.warn_arg = c;
 	if (emu_desc_check(&d, &err) < 0)
@@ -127,12 +129,19 @@ static const char *const engines[] = { "jit", "interp", NULL };
 	{ 0, "without", N_("PASS,..."), N_("leave these passes over the IR out; all of them: all"),    \
 	  ENG_ARG_TEXT, NULL }
 
+#define NO_RETURN_STACK_OPT                                                                        \
+	{ 0, "no-return-stack", NULL, N_("a guest's return is looked up like other indirect jumps"), 0, NULL }
+#define NO_SUPERBLOCK_OPT                                                                          \
+	{ 0, "no-superblock", NULL, N_("a block has no joins, loops and calls inside"), 0, NULL }
+
 static const struct eng_opt run_opts[] = {
 	ENGINE_OPT,
 	WITHOUT_OPT,
 	{ 0, "no-chain", NULL, N_("no block leads directly to the next one"), 0, NULL },
 	{ 0, "no-jump-cache", NULL, N_("indirect jumps are looked up every time"), 0, NULL },
 	{ 0, "no-pin", NULL, N_("no guest register is kept in a host register"), 0, NULL },
+	NO_RETURN_STACK_OPT,
+	NO_SUPERBLOCK_OPT,
 	{ 0, "block", N_("NUMBER"), N_("most instructions of a block; 64 when left out"), ENG_ARG_NUMBER, NULL },
 	{ 'm', "memory", N_("SIZE"), N_("most memory that the program may map; 1G when left out"), ENG_ARG_SIZE,
 	  NULL },
@@ -163,6 +172,8 @@ static int show(struct eng_cli *c)
 	int r = take_options(c, &d);
 
 	d.block_insns = (unsigned)eng_cli_num(c, "block", 0);
+	d.no_return_stack = eng_cli_flag(c, "no-return-stack");
+	d.no_superblock = eng_cli_flag(c, "no-superblock");
 	if (stage && strcmp(stage, "all"))
 		return show_stage(c, &d, (enum emu_stage)emu_stage_by_name(stage), false);
 	for (int s = 0; r == ENG_EXIT_OK && s < EMU_STAGES; s++)
@@ -173,6 +184,8 @@ static int show(struct eng_cli *c)
 static const char *const stages[] = { "guest", "ir", "opt", "host", "all", NULL };
 
 static const struct eng_opt show_opts[] = {
+	NO_RETURN_STACK_OPT,
+	NO_SUPERBLOCK_OPT,
 	{ 's', "stage", N_("STAGE"), N_("guest instructions, IR as it was made, IR after the passes, host code; "
 					"all of them when left out"), ENG_ARG_CHOICE, stages },
 	{ 0, "at", N_("PLACE"), N_("the block at this symbol or hexadecimal address; the entry point when left "

@@ -118,6 +118,8 @@ int eng_emu_parse(const struct eng_node *n, const char *file, struct eng_run *ru
 			d->engine = run->kind->engines[i];
 	d->no_chain = !eng_node_bool(eng_node_get(n, "chain", NULL), true);
 	d->no_jump_cache = !eng_node_bool(eng_node_get(n, "jump-cache", NULL), true);
+	d->no_return_stack = !eng_node_bool(eng_node_get(n, "return-stack", NULL), true);
+	d->no_superblock = !eng_node_bool(eng_node_get(n, "superblock", NULL), true);
 	d->no_pin = !eng_node_bool(eng_node_get(n, "pin", NULL), true);
 	d->count = eng_node_bool(eng_node_get(n, "count", NULL), true);
 	d->block_insns = (unsigned)eng_node_uint(eng_node_get(n, "block-insns", NULL), 0);

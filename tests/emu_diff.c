@@ -300,9 +300,10 @@ static unsigned translate(struct emu_xlat *x, const uint8_t *code, unsigned avai
 		break;
 	case 4:
 		if (pick(&m, 8) == 0)
-			emu_x_jump_reg(x, emu_ir_const(x->ir, (int64_t)(x->pc + 4 + 4 * pick(&m, 6))), EMU_JUMP_PLAIN);
+			emu_x_jump_reg(x, emu_ir_const(x->ir, (int64_t)(x->pc + 4 + 4 * pick(&m, 6))),
+				       (unsigned)pick(&m, 3)); /* plain, call, return */
 		else if (pick(&m, 8) == 0)
-			emu_x_call(x, x->pc + 8);
+			emu_x_call(x, x->pc + 4 + 4 * pick(&m, 3));
 		break;
 	default: break;
 	}
@@ -404,6 +405,8 @@ static uint64_t program(uint64_t seed)
 	jit.no_chain = seed % 11 == 0;
 	jit.no_jump_cache = seed % 13 == 0;
 	jit.count = seed % 5 == 0;
+	interp.no_superblock = jit.no_superblock = seed % 17 == 0;
+	jit.no_return_stack = seed % 19 == 0;
 	jit.max_branches = seed % 4 ? 0 : 1;
 	jit.code_bytes = seed % 6 ? 0 : 256u << 10; /* the cache overflows now and then */
 	side_start(&a, &interp, seed);

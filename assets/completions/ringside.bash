@@ -66,8 +66,8 @@ _ringside()
 		"replay") opts+=" --plain -p --json -j --grade -g --format -f --hints --speed";;
 		"lint") opts+=" --static --quiet -q";;
 		"vm run") opts+=" --engine -e --entry --memory -m --load --hole --no-tables --trace -t --input --events --timeout --exits";;
-		"emu run") opts+=" --engine -e --without --no-chain --no-jump-cache --no-pin --block --memory -m --timeout";;
-		"emu show") opts+=" --stage -s --at --without --block";;
+		"emu run") opts+=" --engine -e --without --no-chain --no-jump-cache --no-pin --no-return-stack --no-superblock --block --memory -m --timeout";;
+		"emu show") opts+=" --no-return-stack --no-superblock --stage -s --at --without --block";;
 		esac
 		COMPREPLY=($(compgen -W "$opts" -- "$cur"))
 		return
