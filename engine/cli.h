@@ -5,7 +5,7 @@
  *
  *	static int run(struct eng_cli *c);
  *	static const struct eng_opt opts[] = {
- *		{ 'e', "engine", N_("ENGINE"), N_("run on this CPU engine"), ENG_ARG_ENGINE },
+ *		{ 'e', "engine", N_("ENGINE"), N_("run on this engine"), ENG_ARG_ENGINE },
  *		{ 0, "json", NULL, N_("write JSON"), 0 },
  *		{ 0 },
  *	};
@@ -34,7 +34,7 @@ enum eng_arg {
 	ENG_ARG_FILE,
 	ENG_ARG_DIR,
 	ENG_ARG_LESSON,   /* number, id, or folder of a lesson */
-	ENG_ARG_ENGINE,   /* checked: kvm or soft */
+	ENG_ARG_ENGINE,   /* checked: one of eng_engine_names */
 	ENG_ARG_LANG,     /* checked: a tag that rs_lang_parse knows */
 	ENG_ARG_SIZE,     /* checked: rs_parse_size */
 	ENG_ARG_DURATION, /* checked: rs_parse_duration */

@@ -4,6 +4,7 @@
 
 #include "engine/base/cleanup.h"
 #include "engine/cli.h"
+#include "engine/schema.h"
 
 /* ---- man page (man(7)) ---- */
 
@@ -123,8 +124,6 @@ void eng_doc_man(struct rs_str *out)
 static const char *shell_words(enum eng_arg arg)
 {
 	switch (arg) {
-	case ENG_ARG_ENGINE:
-		return "kvm soft";
 	case ENG_ARG_LANG:
 		return "en zh-TW";
 	case ENG_ARG_LESSON:
@@ -138,6 +137,8 @@ static void bash_reply(struct rs_str *out, enum eng_arg arg, const char *const *
 {
 	const char *words = shell_words(arg);
 
+	if (arg == ENG_ARG_ENGINE)
+		choices = eng_engine_names();
 	if (choices) {
 		rs_str_add(out, "COMPREPLY=($(compgen -W \"");
 		for (unsigned i = 0; choices[i]; i++)
@@ -283,6 +284,8 @@ static void zsh_text(struct rs_str *out, const char *s)
 
 static void zsh_action(struct rs_str *out, enum eng_arg arg, const char *const *choices)
 {
+	if (arg == ENG_ARG_ENGINE)
+		choices = eng_engine_names();
 	if (choices) {
 		rs_str_addc(out, '(');
 		for (unsigned i = 0; choices[i]; i++)
@@ -291,9 +294,6 @@ static void zsh_action(struct rs_str *out, enum eng_arg arg, const char *const *
 		return;
 	}
 	switch (arg) {
-	case ENG_ARG_ENGINE:
-		rs_str_add(out, "(kvm soft)");
-		break;
 	case ENG_ARG_LANG:
 		rs_str_add(out, "(en zh-TW)");
 		break;

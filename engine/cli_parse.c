@@ -6,6 +6,7 @@
 
 #include "engine/base/cleanup.h"
 #include "engine/cli.h"
+#include "engine/schema.h"
 
 /* ---- option values ---- */
 
@@ -74,7 +75,6 @@ static bool is_choice(const char *value, const char *const *choices)
 /* Checks a value against its row; 0 or an exit code. */
 static int check_value(struct eng_cli *c, const struct eng_opt *o, const char *value)
 {
-	static const char *const engines[] = { "kvm", "soft", NULL };
 	rs_auto_free char *what = rs_xasprintf("--%s", o->name);
 	enum rs_lang lang;
 	uint64_t n;
@@ -83,10 +83,9 @@ static int check_value(struct eng_cli *c, const struct eng_opt *o, const char *v
 	case ENG_ARG_CHOICE:
 		return is_choice(value, o->choices) ? 0 : bad_choice(c, what, value, o->choices);
 	case ENG_ARG_ENGINE:
-		for (unsigned i = 0; engines[i]; i++)
-			if (strcmp(engines[i], value) == 0)
-				return 0;
-		return bad_choice(c, what, value, engines);
+		if (is_choice(value, eng_engine_names()))
+			return 0;
+		return bad_choice(c, what, value, eng_engine_names());
 	case ENG_ARG_LANG: {
 		const char *names[RS_LANGS + 1] = { NULL };
 

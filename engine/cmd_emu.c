@@ -10,6 +10,7 @@
 #include "emu/emu.h"
 #include "engine/base/cleanup.h"
 #include "engine/cli.h"
+#include "engine/kinds.h"
 #include "vmm/vmm.h"
 
 /* ---- common ---- */
@@ -120,11 +121,9 @@ static int run(struct eng_cli *c)
 	}
 }
 
-static const char *const engines[] = { "jit", "interp", NULL };
-
 #define ENGINE_OPT                                                                                 \
 	{ 'e', "engine", N_("ENGINE"), N_("jit makes host code, interp interprets the IR; the best "   \
-					  "one here when left out"), ENG_ARG_CHOICE, engines }
+					  "one here when left out"), ENG_ARG_CHOICE, eng_emu_engines }
 #define WITHOUT_OPT                                                                                \
 	{ 0, "without", N_("PASS,..."), N_("leave these passes over the IR out; all of them: all"),    \
 	  ENG_ARG_TEXT, NULL }

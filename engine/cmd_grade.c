@@ -239,7 +239,7 @@ static const struct eng_opt opts[] = {
 	  "the lesson"), ENG_ARG_DIR, NULL },
 	{ 'f', "format", N_("FORMAT"), N_("how to say it"), ENG_ARG_CHOICE, eng_grade_format_names },
 	{ 'o', "output", N_("FILE"), N_("write there, as a whole or not at all"), ENG_ARG_FILE, NULL },
-	{ 'e', "engine", N_("ENGINE"), N_("run on this CPU engine: kvm or soft"), ENG_ARG_ENGINE, NULL },
+	{ 'e', "engine", N_("ENGINE"), N_("run on this engine: kvm or soft a machine, jit or interp a translated program"), ENG_ARG_ENGINE, NULL },
 	{ 's', "step", N_("ID"), N_("grade this step alone"), ENG_ARG_TEXT, NULL },
 	{ 0, "solution", NULL, N_("grade the lesson's own solution"), 0, NULL },
 	{ 0, NULL, NULL, NULL, 0, NULL },

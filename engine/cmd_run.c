@@ -59,7 +59,7 @@ static const struct eng_opt run_opts[] = {
 	{ 0, "solution", NULL, N_("play a copy of the lesson's own solution"), 0, NULL },
 	{ 'w', "workspace", N_("DIR"), N_("the files to run, not those in the data directory"),
 	  ENG_ARG_DIR, NULL },
-	{ 'e', "engine", N_("ENGINE"), N_("run on this CPU engine: kvm or soft"), ENG_ARG_ENGINE, NULL },
+	{ 'e', "engine", N_("ENGINE"), N_("run on this engine: kvm or soft a machine, jit or interp a translated program"), ENG_ARG_ENGINE, NULL },
 	{ 's', "step", N_("ID"), N_("this step alone"), ENG_ARG_TEXT, NULL },
 	{ 0, "hints", NULL, N_("show all hints of a failed check, not the first alone"), 0, NULL },
 	{ 'r', "record", N_("FILE"), N_("write a recording, for \"ringside replay\""), ENG_ARG_FILE, NULL },
@@ -105,7 +105,7 @@ static const struct eng_opt record_opts[] = {
 	{ 0, "solution", NULL, N_("play a copy of the lesson's own solution"), 0, NULL },
 	{ 'w', "workspace", N_("DIR"), N_("the files to run, not those in the data directory"),
 	  ENG_ARG_DIR, NULL },
-	{ 'e', "engine", N_("ENGINE"), N_("run on this CPU engine: kvm or soft"), ENG_ARG_ENGINE, NULL },
+	{ 'e', "engine", N_("ENGINE"), N_("run on this engine: kvm or soft a machine, jit or interp a translated program"), ENG_ARG_ENGINE, NULL },
 	{ 0, NULL, NULL, NULL, 0, NULL },
 };
 

@@ -6,6 +6,7 @@
 
 #include "engine/base/cleanup.h"
 #include "engine/cli.h"
+#include "engine/kinds.h"
 #include "engine/experiment.h"
 #include "vmm/vmm.h"
 
@@ -211,7 +212,8 @@ static const char *const entries[] = { "real16", "prot32", "long64", NULL };
 static const char *const traces[] = { "exits", "rings", "steps", NULL };
 
 static const struct eng_opt opts[] = {
-	{ 'e', "engine", N_("ENGINE"), N_("run on this CPU engine: kvm or soft"), ENG_ARG_ENGINE, NULL },
+	{ 'e', "engine", N_("ENGINE"), N_("run on this CPU engine: kvm or soft"),
+	  ENG_ARG_CHOICE, eng_vm_engines },
 	{ 0, "entry", N_("MODE"), N_("the CPU's mode at the first instruction"),
 	  ENG_ARG_CHOICE, entries },
 	{ 'm', "memory", N_("SIZE"), N_("memory of the guest; 4M when left out"), ENG_ARG_SIZE, NULL },

@@ -186,7 +186,7 @@ static int run(struct eng_cli *c)
 static const struct eng_opt opts[] = {
 	{ 'w', "workspace", N_("DIR"), N_("the files to watch, not those in the data directory"),
 	  ENG_ARG_DIR, NULL },
-	{ 'e', "engine", N_("ENGINE"), N_("run on this CPU engine: kvm or soft"), ENG_ARG_ENGINE, NULL },
+	{ 'e', "engine", N_("ENGINE"), N_("run on this engine: kvm or soft a machine, jit or interp a translated program"), ENG_ARG_ENGINE, NULL },
 	{ 0, "until-done", NULL, N_("end with exit code 0 once everything passes"), 0, NULL },
 	{ 0, NULL, NULL, NULL, 0, NULL },
 };

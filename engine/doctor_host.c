@@ -152,6 +152,7 @@ static void toolchain(struct eng_doctor *d)
 /* The cross compilers, each by a program of no instruction, built as lessons are. */
 static void cross_compilers(struct eng_doctor *d)
 {
+	static const char source[] = "\t.globl _start\n_start:\n";
 	rs_cleanup(eng_copy_release) struct eng_copy copy = ENG_COPY_INIT;
 	rs_auto_free char *s = NULL, *out = NULL;
 
@@ -159,7 +160,7 @@ static void cross_compilers(struct eng_doctor *d)
 		return; /* the row of cc says why */
 	s = rs_xasprintf("%s/probe.S", copy.path);
 	out = rs_xasprintf("%s/probe", copy.path);
-	rs_file_save(s, "\t.globl _start\n_start:\n", 17, NULL);
+	rs_file_save(s, source, sizeof(source) - 1, NULL);
 	for (const struct eng_guest_tool *t = eng_guest_tools; t->guest; t++) {
 		const char *named = getenv(t->var), *cc = named && *named ? named : t->cc;
 		char *const build[] = { (char *)cc, "-static", "-nostdlib", "-o", out, s, NULL };

@@ -6,14 +6,14 @@
 
 #include "engine/kinds.h"
 
-static const char *const vm_engines[] = { "kvm", "soft", NULL };
-static const char *const emu_engines[] = { "jit", "interp", NULL };
+const char *const eng_vm_engines[] = { "kvm", "soft", NULL };
+const char *const eng_emu_engines[] = { "jit", "interp", NULL };
 
 const struct eng_kind eng_kinds[] = {
 	{
 		.name = "vm",
 		.sentence = N_("A virtual machine that runs a program of your own."),
-		.engines = vm_engines,
+		.engines = eng_vm_engines,
 		.available = vmm_available,
 		.end = RS_EV_VM_END,
 		.limits = { .address_space = 4ull << 30, .files = 64, .file_size = 1ull << 30 },
@@ -27,7 +27,7 @@ const struct eng_kind eng_kinds[] = {
 	{
 		.name = "emu",
 		.sentence = N_("A program for another machine, translated while it runs."),
-		.engines = emu_engines,
+		.engines = eng_emu_engines,
 		.available = emu_available,
 		.end = RS_EV_EMU_END,
 		/* The guest's 4 GiB, tables that stay empty, code mapped twice, stacks of threads: address

@@ -87,6 +87,7 @@ struct eng_kind {
 	 * own (VM_END said how), negative when it could not be done. */
 	int (*exec)(const struct eng_exec *x, struct rs_err *err);
 };
+extern const char *const eng_vm_engines[], *const eng_emu_engines[]; /* names, NULL at the end */
 extern const struct eng_kind eng_kinds[];
 extern const unsigned eng_kind_count;
 const struct eng_kind *eng_kind_by_name(const char *name); /* NULL if none */

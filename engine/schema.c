@@ -31,15 +31,18 @@ static const char *const *call_names(void)
 
 const char *const *eng_engine_names(void)
 {
-	/* in the order of the rows of kinds.c */
-	static const char *const names[] = { "kvm", "soft", "jit", "interp", NULL };
+	static const char *names[16]; /* of all kinds */
+	unsigned n = 0;
 
+	for (unsigned k = 0; k < eng_kind_count; k++)
+		for (unsigned i = 0; eng_kinds[k].engines[i] && n < 15; i++)
+			names[n++] = eng_kinds[k].engines[i];
 	return names;
 }
 
 static const char *const *emu_engine_names(void)
 {
-	return eng_kind_by_name("emu")->engines;
+	return eng_emu_engines;
 }
 
 const char *const *eng_track_names(void)

@@ -69,7 +69,7 @@ static void test_parser(void **state)
 	expect("grade --fromat json 101", 2, "!did you mean --format?");
 	expect("grade --s 101", 2, "!beginning of several options");
 	expect("grade --format jsn 101", 2, "!did you mean \"json\"?");
-	expect("grade --engine xen 101", 2, "!it can be: kvm, soft");
+	expect("grade --engine xen 101", 2, "!it can be: kvm, soft, jit, interp");
 	expect("grade --format", 2, "!--format wants a value: FORMAT");
 	expect("grade -f", 2, "!-f wants a value: FORMAT");
 	expect("grade --solution=yes 101", 2, "!--solution takes no value");
