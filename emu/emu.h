@@ -1,9 +1,10 @@
-/* emu/: the translator: RISC-V programs for Linux run on x86-64. The one public header; the map:
+/* emu/: the translator: RISC-V and AArch64 programs for Linux run on x86-64. The one public header; the map:
  *
  *   emu.h       describe a program and its engine, run it, look at the stages of a block
  *   ops.def, ir.h     the IR: operations, temps, builder    ir.c, ir_print.c
  *   guest.h     what a guest front end fills: decode, translate, disassemble
  *   rv_*.def, rv_*.c  RISC-V: one table of instructions drives decoder, disassembler, translator
+ *   a64.h, a64_*.def, a64_*.c  AArch64, likewise; a64_translate.h: the parts of its front end
  *   ia.h, ia_*.def, ia_*.c    x86 (in the making): its own map
  *   cpu.h       the guest CPU's state, which everything shares
  *   mem.h       guest memory: 4 GiB, rights, the one door     mem.c
