@@ -24,7 +24,7 @@ enum emu_exc {
 	EMU_EXC_MISALIGNED, /* atomic access or jump target; SIGBUS */
 	EMU_EXC_KICK,       /* emu_cpu_kick was called; nothing happened in the guest */
 	EMU_EXC_LIMIT,      /* the instruction limit is used up (interpreter) */
-	EMU_EXC_COMPLEX,    /* x86: pc = an instruction that is not translated, for a C routine */
+	EMU_EXC_COMPLEX,    /* x86: pc = a system instruction, which nobody here does */
 	EMU_EXC_COUNT,
 	EMU_EXC_VECTOR = 64 /* x86: + n is the exception with vector n (SDM volume 3A, 6.3); pc = what the
 			       CPU would push as the return address */

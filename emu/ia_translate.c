@@ -5,10 +5,12 @@
 
 #include <stdio.h>
 
+#include "emu/ia_state.h"
+
 
 void ia_complex(struct ia *t)
 {
-	emu_x_exception(t->x, EMU_EXC_COMPLEX);
+	emu_x_exception(t->x, EMU_EXC_ASSIST);
 }
 
 static void move(struct ia *t)
@@ -298,10 +300,10 @@ static const uint16_t hot_fp[] = { EMU_F(0), EMU_F(1), EMU_F(2), EMU_F(3), EMU_N
 const struct emu_guest emu_guest_ia64 = {
 	.name = "x86_64", .elf_machine = 62, .insn_align = 1, .insn_max = IA_INSN_MAX,
 	.reg = { NAMES("rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi"), XMM_NAMES },
-	.hot = hot, .hot_fp = hot_fp, NO_LINUX, .translate = translate64, .disasm = text64,
+	.hot = hot, .hot_fp = hot_fp, NO_LINUX, .translate = translate64, .assist = emu_ia_assist64, .disasm = text64,
 };
 const struct emu_guest emu_guest_ia32 = {
 	.name = "i386", .elf_machine = 3, .insn_align = 1, .insn_max = IA_INSN_MAX,
 	.reg = { NAMES("eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"), XMM_NAMES },
-	.hot = hot, .hot_fp = hot_fp, NO_LINUX, .translate = translate32, .disasm = text32,
+	.hot = hot, .hot_fp = hot_fp, NO_LINUX, .translate = translate32, .assist = emu_ia_assist32, .disasm = text32,
 };

@@ -11,7 +11,7 @@
  *   ia_helpers.c           what the IR calls
  *
  * What is not translated (system instructions, segment loads, x87, SSE) leaves the block with
- * EMU_EXC_COMPLEX for a C routine that works on the state of the CPU; so each instruction has one definition.
+ * EMU_EXC_ASSIST for a C routine that works on the state of the CPU (ia_state.h); so each instruction has one definition.
  *
  * A value of 8, 16 or 32 bits in a temp is zero-extended. Every instruction writes registers and flags
  * after its last access to memory, so that a fault finds the state before it.

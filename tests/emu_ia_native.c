@@ -1,4 +1,4 @@
-/* x86 instructions against the processor of this machine. Random sequences of user-level instructions, built
+/* x86 instructions against the processor of this machine, integer, x87, MMX to SSSE3. Random sequences of user-level instructions, built
  * from the rows of ia_insn.def, run natively in a child process and translated, on the IR interpreter and on
  * the back end: registers, flags, memory, the exception and its address must be equal. 64-bit code, and
  * 32-bit code where the kernel lets a process have a 32-bit code segment.
@@ -24,6 +24,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "emu/ia_state.h"
 #include "emu/ia_translate.h"
 #include "emu/world.h"
 
@@ -60,6 +61,11 @@ struct machine {
 	int signal;
 	uint64_t addr;
 	bool write;
+	uint64_t xmm[16][2];
+	uint32_t mxcsr;
+	uint16_t cw, sw;
+	uint8_t tags;           /* a bit a register: it is not empty */
+	uint8_t st[8][10];
 	uint8_t data[DATA_SIZE];
 };
 struct sequence {
@@ -71,7 +77,7 @@ struct sequence {
 	struct {
 		uint16_t at, undefined; /* offset in code; flags that are undefined before it */
 		uint16_t op;
-		bool rep_compare;
+		bool rep_compare, mmx;
 	} insn[2 * INSNS + 8];
 };
 
@@ -107,6 +113,9 @@ static bool tested(const struct emu_ia_row *row)
 		return true;
 	case IA_popf: case IA_call: case IA_jmp: case IA_ret: case IA_leave: case IA_bound: /* made apart */
 	case IA_jcc: case IA_loop: case IA_loope: case IA_loopne: case IA_jcxz:
+	case IA_fldcw: case IA_ldmxcsr:
+	/* they show or load the pointers to the last instruction, which are not kept */
+	case IA_fnstenv: case IA_fldenv: case IA_fnsave: case IA_frstor:
 		return false;
 	default:
 		break;
@@ -117,7 +126,9 @@ static bool tested(const struct emu_ia_row *row)
 	case IA_FEATURE_BASE: case IA_FEATURE_CMOV: case IA_FEATURE_CX8: case IA_FEATURE_CX16: case IA_FEATURE_LM:
 	case IA_FEATURE_MOVBE: case IA_FEATURE_POPCNT: case IA_FEATURE_BMI1: case IA_FEATURE_LZCNT:
 	case IA_FEATURE_SSE42: case IA_FEATURE_LAHF64: case IA_FEATURE_PREFETCHW:
-		return row->op < IA_fadd; /* not FCMOVcc */
+	case IA_FEATURE_FPU: case IA_FEATURE_MMX: case IA_FEATURE_SSE: case IA_FEATURE_SSE2: case IA_FEATURE_SSE3:
+	case IA_FEATURE_SSSE3:
+		return true;
 	default:
 		return false;
 	}
@@ -201,6 +212,9 @@ static bool acceptable(const struct builder *b, const struct emu_ia_insn *i)
 		if (i->index != IA_NOREG && i->index != index_register(i->bits))
 			return false;
 	}
+	/* translated code wraps at 4 GiB */
+	if (i->memory && i->base != IA_RIP && i->base != IA_NOREG && (i->disp > 65536 || i->disp < -65536))
+		return false;
 	if (i->seg >= IA_FS || (i->seg == IA_CS && i->bits == 32))
 		return false;
 	switch (i->op) {
@@ -240,6 +254,8 @@ static void note(struct builder *b, unsigned from)
 		fail_msg("bad code was built at %x, seed %llu", from, (unsigned long long)b->s->seed);
 	b->s->insn[b->s->insns].at = (uint16_t)from;
 	b->s->insn[b->s->insns].op = i.op;
+	for (unsigned n = 0; n < 3; n++)
+		b->s->insn[b->s->insns].mmx |= emu_ia_place(&i, n) >= IA_PLACE_P && emu_ia_place(&i, n) <= IA_PLACE_N;
 	b->s->insn[b->s->insns].rep_compare = (i.repe || i.repne) && (i.op == IA_cmps || i.op == IA_scas);
 	b->s->insn[b->s->insns++].undefined = b->undefined;
 	b->undefined = undefined_after(&i, b->undefined);
@@ -422,7 +438,7 @@ static void resolve_jumps(struct builder *b, bool all)
 /* Instructions that need preparation: branches, calls, returns, popf, leave. */
 static void add_special(struct builder *b)
 {
-	unsigned from, kind = below(10), bits = b->s->bits;
+	unsigned from, kind = below(12), bits = b->s->bits;
 	uint32_t v;
 
 	if (kind < 7 && b->jumps == 4)
@@ -477,6 +493,22 @@ static void add_special(struct builder *b)
 		from = b->at;
 		put_byte(b, 0x9d);
 		break;
+	case 9: /* push word; fldcw [rsp]: precision and rounding, all masked */
+		v = 0x7f | (uint32_t)(draw() & 0xf00);
+		put_byte(b, 0x68);
+		put(b, &v, 4);
+		note(b, from);
+		from = b->at;
+		put(b, "\xd9\x2c\x24", 3);
+		break;
+	case 10: /* push dword; ldmxcsr [rsp]: rounding, flush to zero, denormals are zeros; all masked */
+		v = 0x1f80 | (uint32_t)(draw() & 0xe07f & (below(4) ? 0x603f : 0xffff));
+		put_byte(b, 0x68);
+		put(b, &v, 4);
+		note(b, from);
+		from = b->at;
+		put(b, "\x0f\xae\x14\x24", 4);
+		break;
 	default: /* lea rbp, [rsp + n]; leave. In 32-bit code EBP is an index: lea is undone by the pop */
 		if (bits != 64)
 			return;
@@ -496,6 +528,33 @@ static uint64_t number(void)
 					 0xffffffff, 0x7fffffffffffffff, 0x8000000000000000, ~0ull, 0x99 };
 
 	return below(3) ? some[below(16)] : draw();
+}
+
+/* Numbers as bits: often small integers, ones and the like, sometimes anything. */
+static void build_fp(struct machine *m)
+{
+	for (unsigned k = 0; k < 16; k++)
+		for (unsigned n = 0; n < 2; n++) {
+			double d = (double)(int64_t)(draw() >> below(64)) / (1 + below(9));
+			float f[2] = { (float)d, (float)below(100) };
+
+			switch (below(4)) {
+			case 0: m->xmm[k][n] = number(); break;
+			case 1: memcpy(&m->xmm[k][n], f, 8); break;
+			default: memcpy(&m->xmm[k][n], &d, 8); break;
+			}
+		}
+	for (unsigned k = 0; k < 8; k++) {
+		uint64_t significand = below(4) ? draw() | 1ull << 63 : number();
+		uint16_t exponent = (uint16_t)(below(8) ? (0x3fff - 70 + below(140)) | below(2) << 15 : draw());
+
+		memcpy(m->st[k], &significand, 8);
+		memcpy(m->st[k] + 8, &exponent, 2);
+	}
+	m->mxcsr = EMU_MXCSR_DEFAULT;
+	m->cw = 0x37f;
+	m->sw = (uint16_t)(draw() & 0x7f00);
+	m->tags = (uint8_t)(below(3) ? 0xff : draw());
 }
 
 static void build(struct sequence *s, unsigned bits, uint64_t seed)
@@ -524,6 +583,7 @@ static void build(struct sequence *s, unsigned bits, uint64_t seed)
 		s->in.r[14] = DATA + 1024 + below(6144);
 	s->in.rflags = (draw() & (IA_ARITH | (below(4) ? 0 : IA_DF))) | 0x202;
 	s->in.rip = CODE;
+	build_fp(&s->in);
 	while (s->insns < INSNS) {
 		if (below(8))
 			add_row(&b);
@@ -548,6 +608,30 @@ static volatile int current = -1;
 #define SEGMENTS32 0x23ull | 0x2bull << 48      /* CS and SS of 32-bit code, Linux' own */
 #define SEGMENTS64 0x33ull | 0x2bull << 48
 
+/* The FXSAVE area of a signal frame (SDM volume 1, 10.5.1); the word at 512 says what the kernel restores. */
+static void save_fp(const uint8_t *area, struct machine *m)
+{
+	memcpy(&m->cw, area, 2);
+	memcpy(&m->sw, area + 2, 2);
+	m->tags = area[4];
+	memcpy(&m->mxcsr, area + 24, 4);
+	for (unsigned k = 0; k < 8; k++)
+		memcpy(m->st[k], area + 32 + 16 * k, 10);
+	memcpy(m->xmm, area + 160, sizeof(m->xmm));
+}
+
+static void load_fp(uint8_t *area, const struct machine *m)
+{
+	memcpy(area, &m->cw, 2);
+	memcpy(area + 2, &m->sw, 2);
+	area[4] = m->tags;
+	memcpy(area + 24, &m->mxcsr, 4);
+	for (unsigned k = 0; k < 8; k++)
+		memcpy(area + 32 + 16 * k, m->st[k], 10);
+	memcpy(area + 160, m->xmm, sizeof(m->xmm));
+	area[512] |= 3;
+}
+
 static void on_signal(int signal, siginfo_t *info, void *context)
 {
 	ucontext_t *u = context;
@@ -562,6 +646,7 @@ static void on_signal(int signal, siginfo_t *info, void *context)
 		s->out.rip = (uint64_t)g[REG_RIP];
 		s->out.signal = signal;
 		s->out.addr = signal == SIGSEGV ? (uint64_t)(uintptr_t)info->si_addr : 0;
+		save_fp((const uint8_t *)u->uc_mcontext.fpregs, &s->out);
 		s->out.write = signal == SIGSEGV && (g[REG_ERR] & 2);
 		memcpy(s->out.data, (void *)(uintptr_t)DATA, DATA_SIZE);
 	}
@@ -574,6 +659,7 @@ static void on_signal(int signal, siginfo_t *info, void *context)
 		g[gregs[k]] = (greg_t)s->in.r[k];
 	g[REG_EFL] = (greg_t)s->in.rflags;
 	g[REG_RIP] = (greg_t)s->in.rip;
+	load_fp((uint8_t *)u->uc_mcontext.fpregs, &s->in);
 	g[REG_CSGSFS] = (greg_t)(s->bits == 64 ? SEGMENTS64 : SEGMENTS32);
 }
 
@@ -638,12 +724,41 @@ static struct emu_world *world(unsigned bits, bool interp)
 	return *at;
 }
 
+static void fp_to_cpu(const struct machine *m, struct emu_cpu *cpu, struct emu_ia_cpu *state)
+{
+	emu_ia_fpu_init(state);
+	for (unsigned k = 0; k < 16; k++)
+		memcpy(cpu->v[k].q, m->xmm[k], 16);
+	state->mxcsr = m->mxcsr;
+	state->x87.cw = m->cw;
+	state->x87.sw = m->sw;
+	state->x87.tag = 0;
+	for (unsigned k = 0; k < 8; k++)
+		state->x87.tag |= (uint16_t)((m->tags >> k & 1 ? 0u : 3u) << 2 * k);
+	memcpy(state->x87.st, m->st, sizeof(m->st));
+}
+
+static void fp_from_cpu(struct machine *m, const struct emu_cpu *cpu, const struct emu_ia_cpu *state)
+{
+	for (unsigned k = 0; k < 16; k++)
+		memcpy(m->xmm[k], cpu->v[k].q, 16);
+	m->mxcsr = state->mxcsr;
+	m->cw = state->x87.cw;
+	m->sw = state->x87.sw;
+	for (unsigned k = 0; k < 8; k++)
+		m->tags |= (uint8_t)(((state->x87.tag >> 2 * k & 3) != 3) << k);
+	memcpy(m->st, state->x87.st, sizeof(m->st));
+}
+
 static void run_translated(const struct sequence *s, bool interp, struct machine *out)
 {
 	struct emu_world *w = world(s->bits, interp);
 	struct emu_cpu *cpu = w->cpus ? w->cpus : emu_cpu_new(w, NULL);
+	struct emu_ia_cpu state;
 	enum emu_exc exc;
 
+	cpu->tls = (uint64_t)(uintptr_t)&state;
+	fp_to_cpu(&s->in, cpu, &state);
 	memset(out, 0, sizeof(*out));
 	memcpy(cpu->r, s->in.r, sizeof(s->in.r));
 	emu_ia_set_rflags(cpu, s->in.rflags);
@@ -659,6 +774,7 @@ static void run_translated(const struct sequence *s, bool interp, struct machine
 		      : exc == EMU_EXC_VECTOR + 3 ? SIGTRAP : 1000 + (int)exc;
 	out->addr = exc == EMU_EXC_SEGV ? cpu->fault_addr : 0;
 	out->write = exc == EMU_EXC_SEGV && cpu->fault_write;
+	fp_from_cpu(out, cpu, &state);
 	assert_true(emu_mem_read(&w->mem, DATA, out->data, DATA_SIZE));
 }
 
@@ -672,6 +788,28 @@ static uint16_t compared_flags(const struct sequence *s, uint64_t rip, int signa
 		if (s->insn[k].at == at) /* REPE CMPS puts the flags back when it faults; they are of no use then */
 			return s->insn[k].rep_compare ? IA_DF : (IA_ARITH | IA_DF) & ~s->insn[k].undefined;
 	return IA_ARITH | IA_DF;
+}
+
+static void show_fp(const struct machine *in, const struct machine *want, const struct machine *got)
+{
+	for (unsigned k = 0; k < 16; k++)
+		if (memcmp(want->xmm[k], got->xmm[k], 16) != 0)
+			print_message("xmm%u %016llx%016llx native %016llx%016llx translated %016llx%016llx\n", k,
+				      (unsigned long long)in->xmm[k][1], (unsigned long long)in->xmm[k][0],
+				      (unsigned long long)want->xmm[k][1], (unsigned long long)want->xmm[k][0],
+				      (unsigned long long)got->xmm[k][1], (unsigned long long)got->xmm[k][0]);
+	for (unsigned k = 0; k < 8; k++) {
+		uint64_t w, g;
+
+		memcpy(&w, want->st[k], 8);
+		memcpy(&g, got->st[k], 8);
+		if (memcmp(want->st[k], got->st[k], 10) != 0)
+			print_message("st%u native %02x%02x %016llx translated %02x%02x %016llx\n", k, want->st[k][9],
+				      want->st[k][8], (unsigned long long)w, got->st[k][9], got->st[k][8],
+				      (unsigned long long)g);
+	}
+	print_message("mxcsr %x %x; cw %x %x; sw %x %x; tags %x %x\n", want->mxcsr, got->mxcsr, want->cw, got->cw,
+		      want->sw, got->sw, want->tags, got->tags);
 }
 
 static void show(const struct sequence *s, const struct machine *got, const char *engine)
@@ -702,6 +840,7 @@ static void show(const struct sequence *s, const struct machine *got, const char
 	print_message("rip native %llx translated %llx; signal %d, %d; address %llx, %llx\n",
 		      (unsigned long long)want->rip, (unsigned long long)got->rip, want->signal, got->signal,
 		      (unsigned long long)want->addr, (unsigned long long)got->addr);
+	show_fp(&s->in, want, got);
 	for (unsigned k = 0; k < DATA_SIZE; k++)
 		if (want->data[k] != got->data[k]) {
 			print_message("memory %x: was %02x native %02x translated %02x\n", DATA + k, s->in.data[k],
@@ -710,14 +849,48 @@ static void show(const struct sequence *s, const struct machine *got, const char
 		}
 }
 
+/* The instruction that faulted, or -1. */
+static int faulting(const struct sequence *s)
+{
+	for (unsigned k = 0; k < s->insns; k++)
+		if (s->insn[k].at == s->out.rip - CODE && s->out.signal != SIGTRAP)
+			return (int)k;
+	return -1;
+}
+
 /* An instruction that reads and writes one operand has it checked for both before it reads, in hardware; here
  * the read comes first: the fault may be another one, on the other page, and only its kind differs. */
-static bool same_fault(const struct machine *want, const struct machine *got)
+static bool same_fault(const struct sequence *s, const struct machine *got)
 {
+	const struct machine *want = &s->out;
+
 	if (want->write && !got->write)
 		return want->addr == got->addr || (got->addr == DATA + DATA_SIZE + 4096 && want->addr > got->addr - 16 &&
 						   want->addr < got->addr);
 	return want->addr == got->addr && want->write == got->write;
+}
+
+/* An MMX instruction that faults may have turned the x87's registers already, or not: hardware has. */
+static bool same_x87(const struct sequence *s, const struct machine *got)
+{
+	const struct machine *want = &s->out;
+
+	int k = faulting(s);
+
+	if (k >= 0 && s->insn[k].mmx)
+		return true;
+	return memcmp(want->st, got->st, sizeof(want->st)) == 0 && want->cw == got->cw && want->sw == got->sw &&
+	       want->tags == got->tags;
+}
+
+/* A store of 10 bytes over the end of the last page leaves its first 8 in memory, in hardware. */
+static bool same_memory(const struct sequence *s, const struct machine *got)
+{
+	int k = faulting(s);
+
+	if (k >= 0 && s->out.addr == DATA + DATA_SIZE && (s->insn[k].op == IA_fstp || s->insn[k].op == IA_fbstp))
+		return memcmp(s->out.data, got->data, DATA_SIZE - 10) == 0;
+	return memcmp(s->out.data, got->data, DATA_SIZE) == 0;
 }
 
 static bool same(const struct sequence *s, const struct machine *got)
@@ -726,9 +899,10 @@ static bool same(const struct sequence *s, const struct machine *got)
 	uint64_t diff = want->rflags ^ got->rflags;
 
 	return memcmp(want->r, got->r, (s->bits == 64 ? 16 : 8) * sizeof(want->r[0])) == 0 && want->rip == got->rip &&
-	       want->signal == got->signal && same_fault(want, got) &&
-	       !(diff & compared_flags(s, want->rip, want->signal)) &&
-	       memcmp(want->data, got->data, DATA_SIZE) == 0;
+	       want->signal == got->signal && same_fault(s, got) &&
+	       memcmp(want->xmm, got->xmm, (s->bits == 64 ? 16 : 8) * sizeof(want->xmm[0])) == 0 &&
+	       same_x87(s, got) && want->mxcsr == got->mxcsr && !(diff & compared_flags(s, want->rip, want->signal)) &&
+	       same_memory(s, got);
 }
 
 /* How many instructions of the sequence ran, those that a branch skipped among them. */

@@ -1,0 +1,101 @@
+/* Instructions that are not translated, done in C: which routine, and the addresses and memory for it. */
+#include <string.h>
+
+#include "emu/ia_state.h"
+#include "emu/ia_translate.h"
+#include "emu/world.h"
+
+uint64_t emu_ia_gpr(const struct emu_cpu *cpu, unsigned reg, unsigned bytes)
+{
+	return bytes == 8 ? cpu->r[reg] : bytes == 4 ? (uint32_t)cpu->r[reg] : (uint16_t)cpu->r[reg];
+}
+
+void emu_ia_set_gpr(struct emu_cpu *cpu, unsigned reg, unsigned bytes, uint64_t v)
+{
+	cpu->r[reg] = bytes == 8 ? v : bytes == 4 ? (uint32_t)v : (cpu->r[reg] & ~0xffffull) | (uint16_t)v;
+}
+
+uint64_t emu_ia_in_segment(const struct emu_cpu *cpu, const struct emu_ia_insn *i, uint64_t effective, unsigned seg)
+{
+	if (i->asize < 8)
+		effective &= i->asize == 4 ? 0xffffffff : 0xffff;
+	if (i->bits == 64)
+		return seg >= IA_FS ? effective + cpu->r[IA_G_SEGBASE + seg] : effective;
+	return (uint32_t)(effective + cpu->r[IA_G_SEGBASE + seg]);
+}
+
+uint64_t emu_ia_address(const struct emu_cpu *cpu, const struct emu_ia_insn *i)
+{
+	uint64_t a = (uint64_t)i->disp;
+
+	if (i->base == IA_RIP)
+		a += cpu->pc + i->len;
+	else if (i->base != IA_NOREG)
+		a += cpu->r[i->base];
+	if (i->index != IA_NOREG)
+		a += cpu->r[i->index] << i->scale;
+	return emu_ia_in_segment(cpu, i, a, i->seg);
+}
+
+/* The first byte that may not be accessed is the address of the fault. */
+static int fault(struct emu_cpu *cpu, uint64_t at, unsigned bytes, bool write)
+{
+	struct emu_mem *m = &cpu->world->mem;
+	uint64_t next = (at | (EMU_PAGE - 1)) + 1;
+	int prot = write ? PROT_WRITE : PROT_READ;
+
+	cpu->fault_addr = at;
+	if (next - at < bytes && emu_mem_host(m, at, next - at, prot))
+		cpu->fault_addr = next;
+	cpu->fault_write = write;
+	return EMU_EXC_SEGV;
+}
+
+/* An access wraps at 4 GiB as translated ones do (mem.h). */
+int emu_ia_read(struct emu_cpu *cpu, uint64_t at, void *to, unsigned bytes)
+{
+	at = (uint32_t)at;
+	return emu_mem_read(&cpu->world->mem, at, to, bytes) ? 0 : fault(cpu, at, bytes, false);
+}
+
+int emu_ia_write(struct emu_cpu *cpu, uint64_t at, const void *from, unsigned bytes)
+{
+	at = (uint32_t)at;
+	return emu_mem_write(&cpu->world->mem, at, from, bytes) ? 0 : fault(cpu, at, bytes, true);
+}
+
+int emu_ia_writable(struct emu_cpu *cpu, uint64_t at, unsigned bytes)
+{
+	at = (uint32_t)at;
+	return emu_mem_host(&cpu->world->mem, at, bytes, PROT_WRITE) ? 0 : fault(cpu, at, bytes, true);
+}
+
+static enum emu_exc assist(struct emu_cpu *cpu, unsigned bits)
+{
+	uint8_t code[IA_INSN_MAX];
+	struct emu_ia_insn i;
+	unsigned n = IA_INSN_MAX;
+	int e;
+
+	/* it was fetched before, so what it needs can be read */
+	while (n && !emu_mem_read(&cpu->world->mem, cpu->pc, code, n))
+		n--;
+	if (emu_ia_decode(code, n, bits, &i) != IA_DECODED || !emu_ia_state(cpu))
+		return EMU_EXC_COMPLEX;
+	e = emu_ia_do_x87(cpu, &i);
+	if (e == EMU_EXC_COMPLEX)
+		e = emu_ia_sse(cpu, &i);
+	if (!e)
+		cpu->pc = bits == 64 ? cpu->pc + i.len : (uint32_t)(cpu->pc + i.len);
+	return (enum emu_exc)e;
+}
+
+enum emu_exc emu_ia_assist64(struct emu_cpu *cpu)
+{
+	return assist(cpu, 64);
+}
+
+enum emu_exc emu_ia_assist32(struct emu_cpu *cpu)
+{
+	return assist(cpu, 32);
+}
