@@ -936,7 +936,7 @@ static unsigned long run_batch(unsigned bits, uint64_t seed, unsigned long *ende
 				fail_msg("a difference");
 			}
 		}
-		for (unsigned n = 0; n < reached(&batch[k]); n++)
+		for (unsigned n = 0; n <= reached(&batch[k]); n++) /* the one that faulted, too */
 			met[batch[k].insn[n].op] = true;
 		insns += reached(&batch[k]);
 		ended[batch[k].out.signal == SIGTRAP ? 0 : batch[k].out.signal == SIGSEGV ? 1
