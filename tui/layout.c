@@ -14,13 +14,17 @@ static int wanted_width(enum eng_view v)
 		return 30;
 	case ENG_VIEW_stages: /* four columns */
 		return 116;
+	case ENG_VIEW_output:
+		return 40;
 	case ENG_VIEW_guest:
 	case ENG_VIEW_cache:
 		return 44;
 	case ENG_VIEW_registers:
 		return 52;
-	default:
+	case ENG_VIEW_blocks:
 		return 60;
+	default: /* lines with many words: events, calls, 16 bytes of memory */
+		return 72;
 	}
 }
 
