@@ -6,6 +6,7 @@
  *   ia_decode.c   bytes -> struct emu_ia_insn
  *   ia_translate.h   instructions -> IR; its own map
  *   ia_state.h    the rest of a CPU's state, and instructions done in C
+ *   ia_mmu.h      page walks and the TLB
  *
  * Documents: Intel 64 and IA-32 Architectures Software Developer's Manual (SDM). Private to emu/ and to
  * the engine `soft` of vmm/.
