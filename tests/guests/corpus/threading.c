@@ -165,7 +165,7 @@ int main(void)
 	printf("canceled %d cleaned %d\n", r == PTHREAD_CANCELED, cleaned);
 
 	pthread_attr_init(&small);
-	pthread_attr_setstacksize(&small, 65536);
+	pthread_attr_setstacksize(&small, 262144);
 	for (int i = 0; i < 200; i++)
 		if (pthread_create(&t[i], &small, tiny, (void *)(long)i))
 			return 1;
