@@ -1,35 +1,44 @@
-/* Any bytes as a RISC-V program file: the loader refuses it with a sentence or loads it inside guest
- * memory; the symbol table is looked through; and any bytes as instructions: decoder, disassembler
- * and translator take them. Nothing runs. */
+/* Any bytes as a program file: the loader refuses it with a sentence or loads it inside guest memory; the
+ * symbol table is looked through; and any bytes as instructions of a guest: decoder, disassembler and
+ * translator take them. Nothing runs. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "emu/linux.h"
-#include "emu/rv.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* One world for all inputs: it is a lot of address space. */
-static struct emu_world *world(void)
+static const struct emu_guest *const guests[2] = { &emu_guest_riscv64, &emu_guest_aarch64 };
+
+/* One world a guest for all inputs: it is a lot of address space. */
+static struct emu_world *world(const struct emu_guest *g)
 {
-	static struct emu_world *w;
+	static struct emu_world *worlds[2];
+	struct emu_world **w = &worlds[g == guests[1]];
 	struct emu_options o = { .interp = true };
 	struct rs_err err = RS_ERR_INIT;
 
-	if (!w)
-		w = emu_world_new(&emu_guest_riscv64, &o, NULL, &err);
-	if (!w)
+	if (!*w)
+		*w = emu_world_new(g, &o, NULL, &err);
+	if (!*w)
 		abort();
-	w->mem.limit = 64 << 20;
-	return w;
+	(*w)->mem.limit = 64 << 20;
+	return *w;
 }
 
-static void load(struct emu_world *w, const uint8_t *data, size_t size)
+static void load(const uint8_t *data, size_t size)
 {
 	struct rs_err err = RS_ERR_INIT;
+	const struct emu_guest *g = emu_load_guest(data, size, "input", &err);
+	struct emu_world *w = world(g ? g : guests[0]);
 	struct emu_image im;
 	uint64_t addr;
 
+	if (!g && (!err.code || !err.text[RS_LANG_EN][0]))
+		abort(); /* refused without a sentence */
+	if (g && g != guests[0] && g != guests[1])
+		return; /* of a machine that does not run programs */
+	err = (struct rs_err)RS_ERR_INIT;
 	if (emu_load_bytes(w, data, size, "input", &im, &err) < 0) {
 		if (!err.code || !err.text[RS_LANG_EN][0])
 			abort(); /* refused without a sentence */
@@ -46,16 +55,12 @@ static void translate(struct emu_world *w, const uint8_t *data, size_t size)
 	uint32_t page[EMU_BLOCK_PAGES];
 	unsigned pages;
 
-	for (size_t at = 0; at + 4 <= n; at += 2) {
-		char text[RV_TEXT_MAX];
-		struct rv_insn i;
-		uint32_t bits;
+	for (size_t at = 0; at + 4 <= n; at += w->guest->insn_align) {
+		char text[128];
+		unsigned len = w->guest->disasm(data + at, 4, 0x10000 + at, text, sizeof(text));
 
-		memcpy(&bits, data + at, 4);
-		if (rv_decode(bits, &i) && i.op >= RV_COUNT)
+		if (len > w->guest->insn_max || strlen(text) >= sizeof(text))
 			abort();
-		rv_disasm(&i, 0x10000 + at, RV_STYLE_ALIASES, text, sizeof(text));
-		rv_disasm(&i, 0x10000 + at, RV_STYLE_EXACT, text, sizeof(text));
 	}
 	if (emu_mem_map(&w->mem, 0x10000, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE, -1, 0) < 0)
 		abort();
@@ -74,13 +79,11 @@ static void translate(struct emu_world *w, const uint8_t *data, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct emu_world *w = world();
-
 	if (!size)
 		return 0;
 	if (data[0] == 0x7f)
-		load(w, data, size);
+		load(data, size);
 	else
-		translate(w, data + 1, size - 1);
+		translate(world(guests[data[0] & 1]), data + 1, size - 1);
 	return 0;
 }
