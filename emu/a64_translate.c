@@ -71,7 +71,8 @@ const struct emu_guest emu_guest_aarch64 = {
 	.settle = a64_flags_settle,
 	.disasm = disasm,
 	.doc = a64_doc,
-	.notation = N_("d and n are the numbers of the first two registers, x is a bit of another operand. R is an X or W "
-		       "register, F one of B, H, S, D, Q, V a vector. In names, {bh} is the size of the access, {al} "
-		       "acquire and release, {2} the upper half, {cond} a condition."),
+	.notation = N_("d (or t), n, m and a are the numbers of registers, i is an immediate, z the size, e an "
+		       "element, a condition or a kind of shift, and x another bit. R is an X or W register, F one "
+		       "of B, H, S, D, Q, V a vector. In names, {bh} is the size of the access, {al} acquire and "
+		       "release, {2} the upper half, {cond} a condition."),
 };

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "emu/a64.h"
 #include "emu/emu.h"
 #include "emu/ir.h"
 #include "emu/rv.h"
@@ -116,6 +117,37 @@ static void test_fields(void **state)
 	}
 }
 
+/* AArch64: a field that is printed as a register's number is where the decoder finds that number. */
+static void test_a64_registers(void **state)
+{
+	struct emu_insn_doc d;
+	unsigned tried = 0;
+
+	(void)state;
+	for (unsigned row = 0; emu_doc_insn("aarch64", row, &d); row++) {
+		char bit[32];
+
+		assert_int_equal(bits_of(&d, bit), 32);
+		for (const char *p = "dtnma"; *p; p++) {
+			if (width_of(bit, 32, *p) != 5)
+				continue; /* the low half of the registers, or none */
+			for (uint32_t v = 0; v < 64; v++) {
+				struct a64_insn i;
+				/* of elements of 16 bits, Vm has four bits; the fifth is the index's */
+				unsigned got, mask = strstr(d.operands, "Vm.T[index]") && *p == 'm' ? 15 : 31;
+
+				if (!a64_decode(with(bit, 32, *p, v & 31, v >= 32), &i) || i.id != row)
+					continue; /* reserved, or an earlier row */
+				got = *p == 'n' ? i.rn : *p == 'm' ? i.rm : *p == 'a' ? i.ra : i.rd;
+				tried++;
+				if ((got & mask) != (v & mask))
+					fail_msg("%s: field %c = %u, the decoder says %u", d.name, *p, v & 31, got);
+			}
+		}
+	}
+	assert_true(tried > 10000);
+}
+
 /* Every operand that is written has a part in the effect. */
 static void test_effects(void **state)
 {
@@ -170,6 +202,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fields),
+		cmocka_unit_test(test_a64_registers),
 		cmocka_unit_test(test_effects),
 		cmocka_unit_test(test_guests),
 		cmocka_unit_test(test_ops),
