@@ -38,6 +38,7 @@ struct eng_experiment {
 	void (*event)(void *arg, struct rs_event *ev);
 	void *event_arg;
 	uint64_t t0;
+	uint64_t ring_t0;        /* when the ring's time began, ns after t0 */
 	uint64_t oom_before;
 	uint32_t tag;
 	bool killed;             /* by us */
@@ -97,6 +98,7 @@ static int prepare(struct eng_experiment *x, const struct eng_experiment_opts *o
 	x->ch = rs_channel_new(o->slots ? o->slots : ENG_EXPERIMENT_SLOTS, o->full, err);
 	if (!x->ch)
 		return err && err->code ? err->code : -ENOMEM;
+	x->ring_t0 = rs_channel_began(x->ch) - x->t0;
 	for (int k = 0; o->want && k < RS_KIND_COUNT; k++)
 		if (o->want[k])
 			rs_channel_want(x->ch, (enum rs_kind)k, true);
@@ -294,9 +296,11 @@ static unsigned take_events(struct eng_experiment *x, unsigned max)
 	unsigned taken = 0, n;
 
 	while (taken < max && (n = rs_channel_read(x->ch, ev, 64)) > 0) {
-		for (unsigned i = 0; i < n; i++)
+		for (unsigned i = 0; i < n; i++) {
+			ev[i].time += x->ring_t0;
 			if (!forged(ev[i].kind))
 				x->event(x->event_arg, &ev[i]);
+		}
 		taken += n;
 	}
 	return taken;

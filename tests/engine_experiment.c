@@ -15,6 +15,7 @@ static struct eng_journal *journal;
 struct seen {
 	unsigned start, exit, out_bytes;
 	char out[4096];
+	uint64_t started; /* ns */
 	struct rs_event last;
 };
 static struct seen seen;
@@ -46,6 +47,9 @@ static void on_event(void *arg, struct rs_event *ev)
 	struct seen *s = arg;
 
 	s->start += ev->kind == RS_EV_EXP_START;
+	if (ev->kind == RS_EV_EXP_START)
+		s->started = ev->time;
+	assert_true(ev->time >= s->started); /* the child's clock is ours */
 	s->exit += ev->kind == RS_EV_EXP_EXIT;
 	if (ev->kind == RS_EV_OUT_DATA) {
 		assert_true(ev->arg[2] <= RS_TEXT_SIZE);

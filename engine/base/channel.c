@@ -129,6 +129,11 @@ int rs_channel_wake_fd(const struct rs_channel *ch)
 	return ch->wake_fd;
 }
 
+uint64_t rs_channel_began(const struct rs_channel *ch)
+{
+	return ch->clock.start;
+}
+
 void rs_channel_want(struct rs_channel *ch, enum rs_kind kind, bool on)
 {
 	uint64_t bit = UINT64_C(1) << ((unsigned)kind % 64);

@@ -53,6 +53,8 @@ struct rs_channel *rs_channel_new(unsigned slots, enum rs_full full, struct rs_e
 void rs_channel_free(struct rs_channel *ch); /* NULL is fine */
 int rs_channel_fd(const struct rs_channel *ch);       /* to hand to the producer */
 int rs_channel_wake_fd(const struct rs_channel *ch);  /* poll for POLLIN after rs_channel_sleep */
+/* When time 0 of its events was: CLOCK_MONOTONIC, ns. */
+uint64_t rs_channel_began(const struct rs_channel *ch);
 /* Asks for (or stops) a kind; takes effect at once. LOW kinds are always wanted. */
 void rs_channel_want(struct rs_channel *ch, enum rs_kind kind, bool on);
 /* Takes up to n events, oldest first. Returns how many. Also drains the wake fd. */
