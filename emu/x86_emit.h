@@ -88,6 +88,21 @@ static inline void as_modrm(struct as *a, int reg, int base, int32_t disp)
 	else
 		as32(a, (uint32_t)disp);
 }
+/* ... of [base + (index << scale) + disp]; index is not rsp. */
+static inline void as_modrm_sib(struct as *a, int reg, int base, int index, unsigned scale, int32_t disp)
+{
+	unsigned r = (unsigned)(reg & 7) << 3, none = disp == 0 && (base & 7) != RBP;
+	bool small = disp >= -128 && disp < 128;
+
+	as8(a, (none ? 0x04u : small ? 0x44u : 0x84u) | r);
+	as8(a, scale << 6 | (unsigned)(index & 7) << 3 | (unsigned)(base & 7));
+	if (none)
+		return;
+	if (small)
+		as8(a, (uint8_t)disp);
+	else
+		as32(a, (uint32_t)disp);
+}
 static inline void as_rm(struct as *a, bool w, unsigned op, int reg, int base, int32_t disp)
 {
 	as_rex(a, w, reg, 0, base, false);
@@ -189,15 +204,7 @@ static inline void as_lea_sib(struct as *a, bool w, int to, int base, int index,
 {
 	as_rex(a, w, to, index, base, false);
 	as8(a, 0x8d);
-	as8(a, (disp == 0 && (base & 7) != RBP ? 0x04u : disp >= -128 && disp < 128 ? 0x44u : 0x84u) |
-		       (unsigned)(to & 7) << 3);
-	as8(a, scale << 6 | (unsigned)(index & 7) << 3 | (unsigned)(base & 7));
-	if (disp == 0 && (base & 7) != RBP)
-		return;
-	if (disp >= -128 && disp < 128)
-		as8(a, (uint8_t)disp);
-	else
-		as32(a, (uint32_t)disp);
+	as_modrm_sib(a, to, base, index, scale, disp);
 }
 static inline void as_setcc(struct as *a, unsigned cc, int reg)
 {

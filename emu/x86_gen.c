@@ -428,7 +428,7 @@ static void one(struct gen *g, const struct emu_op *op)
 	case EMU_OP_GOTO_REG: emit_goto_reg(g, op); break;
 	case EMU_OP_EXC: emit_exc(g, op); break;
 	default:
-		if (!gen_int(g, op) && !gen_memory(g, op) && !gen_fp(g, op) && !gen_vector(g, op))
+		if (!gen_fold_address(g, op) && !gen_int(g, op) && !gen_memory(g, op) && !gen_fp(g, op) && !gen_vector(g, op))
 			g->failed = true;
 		break;
 	}
@@ -482,6 +482,7 @@ int emu_x86_gen(struct emu_world *w, struct emu_ir *ir, struct emu_block *b)
 	if (!g)
 		g = x->gen = rs_xmalloc(sizeof(*g));
 	memset(g, 0, offsetof(struct gen, last));
+	g->fold.temp = EMU_NOTEMP;
 	g->spills = 0;
 	g->turn = g->fturn = g->busy = g->fbusy = g->colds = g->maps = 0;
 	g->failed = false;

@@ -73,6 +73,9 @@ struct gen {
 	uint64_t pc;                /* of the guest instruction */
 	unsigned insn;              /* how many began and are not counted yet */
 	unsigned skip;              /* operations that follow and have been done with this one */
+	/* An address that the next access computes itself: base + (index << shift) for the local `temp`,
+	 * which is read nowhere else. EMU_NOTEMP: none. */
+	struct { uint16_t temp, base, index; uint8_t shift; } fold;
 	bool mapped;                /* the side table knows this instruction */
 	uint16_t last[EMU_TEMPS_MAX];   /* index of the last operation that reads a local */
 	int8_t reg[EMU_TEMPS_MAX];      /* scratch register of a local, or -1 */
@@ -131,6 +134,9 @@ void gen_swap(struct gen *g, const struct emu_pins *from, const struct emu_pins 
 /* -- operations; false: not theirs -- */
 bool gen_int(struct gen *g, const struct emu_op *op);   /* x86_int.c */
 bool gen_memory(struct gen *g, const struct emu_op *op); /* x86_mem.c */
+/* Is this operation the sum (or the shift before it) that makes the address of the access that follows,
+ * and of no other? Then that access takes it into its addressing mode, and nothing is to be done here. */
+bool gen_fold_address(struct gen *g, const struct emu_op *op); /* x86_mem.c */
 bool gen_fp(struct gen *g, const struct emu_op *op);    /* x86_fp.c */
 bool gen_vector(struct gen *g, const struct emu_op *op); /* x86_vec.c */
 /* Sets the flags for a compared with b; the condition code (x86_int.c). */

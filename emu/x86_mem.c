@@ -16,18 +16,67 @@ static void note(struct gen *g)
 struct address {
 	int base;               /* register, or -1 */
 	int32_t disp;
+	bool indexed;
+	uint8_t shift;
+	int index;              /* register, shifted left by `shift` */
 };
 
 static struct address address_of(struct gen *g, uint16_t a, int64_t imm)
 {
-	struct address m = { -1, (int32_t)imm };
+	struct address m = { .base = -1, .disp = (int32_t)imm };
 	int64_t v;
 
-	if (gen_const(g, a, &v))
+	if (a == g->fold.temp) {
+		m.base = gen_use(g, g->fold.base);
+		m.index = gen_use(g, g->fold.index);
+		m.shift = g->fold.shift;
+		m.indexed = true;
+	} else if (gen_const(g, a, &v))
 		m.disp = (int32_t)(v + imm);
 	else
 		m.base = gen_use(g, a);
 	return m;
+}
+
+bool gen_fold_address(struct gen *g, const struct emu_op *op)
+{
+	const struct emu_op *end = g->ir->op + g->ir->ops, *sum = op, *access;
+	unsigned shift = 0;
+	uint16_t index;
+	int64_t v;
+
+	if (op->op == EMU_OP_SHL) {
+		if (!gen_const(g, op->b, &v) || v < 0 || v > 3 || op->d < EMU_GLOBALS)
+			return false;
+		shift = (unsigned)v;
+		sum = op + 1;
+	}
+	access = sum + 1;
+	if (access >= end || sum->op != EMU_OP_ADD || sum->d < EMU_GLOBALS || access->a != sum->d ||
+	    g->last[sum->d] != access - g->ir->op ||
+	    (access->op != EMU_OP_LD && access->op != EMU_OP_ST && access->op != EMU_OP_FLD && access->op != EMU_OP_FST) ||
+	    (access->op == EMU_OP_ST && access->b == sum->d))
+		return false;
+	index = sum->b;
+	if (sum != op) {
+		if (sum->b != op->d || sum->a == op->d || g->last[op->d] != sum - g->ir->op)
+			return false;
+		index = op->a;
+	}
+	if (gen_const(g, sum->a, &v) || gen_const(g, index, &v))
+		return false;
+	g->fold.temp = sum->d;
+	g->fold.base = sum->a;
+	g->fold.index = index;
+	g->fold.shift = (uint8_t)shift;
+	for (unsigned i = 0; i < 2; i++) { /* they are read later than it seemed */
+		uint16_t t = i ? index : sum->a;
+
+		if (t >= EMU_GLOBALS && g->last[t] < access - g->ir->op)
+			g->last[t] = (uint16_t)(access - g->ir->op);
+	}
+	g->skip = sum != op;
+	return true;
 }
 
 static void prefixes(struct gen *g)
@@ -38,6 +87,10 @@ static void prefixes(struct gen *g)
 
 static void modrm(struct gen *g, int reg, const struct address *m)
 {
+	if (m->indexed) {
+		as_modrm_sib(&g->as, reg, m->base, m->index, m->shift, m->disp);
+		return;
+	}
 	if (m->base >= 0) {
 		as_modrm(&g->as, reg, m->base, m->disp);
 		return;
@@ -54,7 +107,7 @@ static void access_gs(struct gen *g, unsigned prefix, bool w, unsigned op, int r
 	prefixes(g);
 	if (prefix)
 		as8(&g->as, prefix);
-	as_rex(&g->as, w, reg, 0, m->base < 0 ? 0 : m->base, byte);
+	as_rex(&g->as, w, reg, m->indexed ? m->index : 0, m->base < 0 ? 0 : m->base, byte);
 	as_op(&g->as, op);
 	modrm(g, reg, m);
 }
@@ -63,7 +116,7 @@ static void vex_gs(struct gen *g, unsigned pp, unsigned op, int reg, const struc
 {
 	note(g);
 	prefixes(g);
-	as_vex(&g->as, pp, 1, false, reg, 0, 0, m->base < 0 ? 0 : m->base);
+	as_vex(&g->as, pp, 1, false, reg, 0, m->indexed ? m->index : 0, m->base < 0 ? 0 : m->base);
 	as8(&g->as, op);
 	modrm(g, reg, m);
 }
@@ -155,7 +208,7 @@ static void check_aligned(struct gen *g, unsigned bytes, int reg, bool write)
 static void load_reserved(struct gen *g, const struct emu_op *op)
 {
 	unsigned size = op->aux & 7;
-	struct address m = { gen_use(g, op->a), 0 };
+	struct address m = { .base = gen_use(g, op->a) };
 	int v, low;
 
 	check_aligned(g, 1u << size, m.base, false);
@@ -209,7 +262,7 @@ static void fetch(struct gen *g, int reg, uint16_t t)
 static void store_conditional(struct gen *g, const struct emu_op *op)
 {
 	unsigned size = op->aux & 7;
-	struct address m = { atomic_address(g, op, 1u << size), 0 };
+	struct address m = { .base = atomic_address(g, op, 1u << size) };
 	uint8_t *other, *failed, *done;
 
 	as_rr(&g->as, false, 0x8b, RAX, m.base);
@@ -233,7 +286,7 @@ static void store_conditional(struct gen *g, const struct emu_op *op)
 static void compare_and_swap(struct gen *g, const struct emu_op *op)
 {
 	unsigned size = op->aux & 7;
-	struct address m = { atomic_address(g, op, 1u << size), 0 };
+	struct address m = { .base = atomic_address(g, op, 1u << size) };
 
 	fetch(g, RAX, op->b);
 	fetch(g, RDX, op->c);
@@ -248,7 +301,7 @@ static void amo(struct gen *g, const struct emu_op *op)
 	static const uint8_t keep_b[] = { CC_GE, CC_LE, CC_AE, CC_BE };            /* min max minu maxu */
 	unsigned kind = op->aux >> 4, size = op->aux & 7;
 	unsigned sign = kind == EMU_AMO_MIN || kind == EMU_AMO_MAX ? EMU_MSIGN : 0;
-	struct address m = { atomic_address(g, op, 1u << size), 0 };
+	struct address m = { .base = atomic_address(g, op, 1u << size) };
 	uint8_t *again;
 
 	if (kind == EMU_AMO_SWAP || kind == EMU_AMO_ADD) {

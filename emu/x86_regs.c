@@ -289,6 +289,15 @@ void gen_done(struct gen *g)
 		if (read[i] < g->ir->temps && is_local(g, read[i]) && g->last[read[i]] <= g->at)
 			gen_drop(g, read[i]);
 	}
+	if (g->fold.temp != EMU_NOTEMP && g->op->a == g->fold.temp) { /* the access that took the address into itself is done */
+		const uint16_t part[2] = { g->fold.base, g->fold.index };
+
+		for (unsigned i = 0; i < 2; i++) {
+			if (is_local(g, part[i]) && g->last[part[i]] <= g->at)
+				gen_drop(g, part[i]);
+		}
+		g->fold.temp = EMU_NOTEMP;
+	}
 	g->busy = g->fbusy = 0;
 }
 
