@@ -70,7 +70,17 @@ int emu_ia_writable(struct emu_cpu *cpu, uint64_t at, unsigned bytes)
 	return emu_mem_host(&cpu->world->mem, at, bytes, PROT_WRITE) ? 0 : fault(cpu, at, bytes, true);
 }
 
-static enum emu_exc assist(struct emu_cpu *cpu, unsigned bits)
+/* The linear address of the next instruction. */
+static uint64_t after(const struct emu_cpu *cpu, const struct emu_ia_insn *i)
+{
+	uint64_t base = cpu->r[IA_G_SEGBASE + IA_CS];
+
+	if (i->bits == 64)
+		return cpu->pc + i->len;
+	return (uint32_t)(base + ((cpu->pc + i->len - base) & (i->bits == 16 ? 0xffff : 0xffffffff)));
+}
+
+enum emu_exc emu_ia_assist(struct emu_cpu *cpu, unsigned bits)
 {
 	uint8_t code[IA_INSN_MAX];
 	struct emu_ia_insn i;
@@ -86,16 +96,16 @@ static enum emu_exc assist(struct emu_cpu *cpu, unsigned bits)
 	if (e == EMU_EXC_COMPLEX)
 		e = emu_ia_sse(cpu, &i);
 	if (!e)
-		cpu->pc = bits == 64 ? cpu->pc + i.len : (uint32_t)(cpu->pc + i.len);
+		cpu->pc = after(cpu, &i);
 	return (enum emu_exc)e;
 }
 
 enum emu_exc emu_ia_assist64(struct emu_cpu *cpu)
 {
-	return assist(cpu, 64);
+	return emu_ia_assist(cpu, 64);
 }
 
 enum emu_exc emu_ia_assist32(struct emu_cpu *cpu)
 {
-	return assist(cpu, 32);
+	return emu_ia_assist(cpu, 32);
 }

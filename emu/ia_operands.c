@@ -192,7 +192,7 @@ void ia_write(struct ia *t, unsigned n, const struct ia_address *at, uint16_t va
 
 unsigned ia_stack_bytes(const struct ia *t)
 {
-	return t->mode->bits / 8;
+	return t->mode->stack_bytes;
 }
 
 uint16_t ia_stack_pointer(struct ia *t)

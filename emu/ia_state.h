@@ -36,7 +36,8 @@ static inline struct emu_ia_cpu *emu_ia_state(const struct emu_cpu *cpu)
 	return (struct emu_ia_cpu *)(uintptr_t)cpu->tls;
 }
 
-/* struct emu_guest's `assist`. */
+/* struct emu_guest's `assist`, for code of so many bits. */
+enum emu_exc emu_ia_assist(struct emu_cpu *cpu, unsigned bits);
 enum emu_exc emu_ia_assist64(struct emu_cpu *cpu);
 enum emu_exc emu_ia_assist32(struct emu_cpu *cpu);
 

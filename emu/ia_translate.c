@@ -218,7 +218,7 @@ static bool translate_moves(struct ia *t)
 	}
 }
 
-static unsigned translate(struct emu_xlat *x, const struct emu_ia_mode *mode, const uint8_t *code, unsigned avail)
+unsigned emu_ia_translate(struct emu_xlat *x, const struct emu_ia_mode *mode, const uint8_t *code, unsigned avail)
 {
 	struct ia t = { .x = x, .ir = x->ir, .mode = mode };
 
@@ -247,16 +247,16 @@ static unsigned translate(struct emu_xlat *x, const struct emu_ia_mode *mode, co
 
 static unsigned translate64(struct emu_xlat *x, const uint8_t *code, unsigned avail)
 {
-	static const struct emu_ia_mode mode = { .bits = 64, .flat = true, .user = true };
+	static const struct emu_ia_mode mode = { .bits = 64, .flat = true, .user = true, .stack_bytes = 8 };
 
-	return translate(x, &mode, code, avail);
+	return emu_ia_translate(x, &mode, code, avail);
 }
 
 static unsigned translate32(struct emu_xlat *x, const uint8_t *code, unsigned avail)
 {
-	static const struct emu_ia_mode mode = { .bits = 32, .flat = true, .user = true };
+	static const struct emu_ia_mode mode = { .bits = 32, .flat = true, .user = true, .stack_bytes = 4 };
 
-	return translate(x, &mode, code, avail);
+	return emu_ia_translate(x, &mode, code, avail);
 }
 
 /* Until somebody brings a disassembler: the mnemonic. */

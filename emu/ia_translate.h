@@ -49,7 +49,11 @@ struct emu_ia_mode {
 	uint8_t bits;           /* 16, 32, 64 */
 	bool flat;              /* the bases of ES, CS, SS, DS are 0 */
 	bool user;              /* CPL 3 and IOPL 0 */
+	uint8_t stack_bytes;    /* width of the stack pointer: 2, 4, 8 */
+	uint32_t cs_base;       /* linear address of offset 0 of the code segment; 0 in 64-bit mode */
 };
+/* Translates one instruction of that mode, as struct emu_guest's `translate` does. */
+unsigned emu_ia_translate(struct emu_xlat *x, const struct emu_ia_mode *mode, const uint8_t *code, unsigned avail);
 
 /* One instruction being translated. */
 struct ia {
@@ -168,8 +172,9 @@ bool ia_translate_control(struct ia *t);
 bool ia_translate_string(struct ia *t);
 /* Leaves the block in front of this instruction, for a C routine. */
 void ia_complex(struct ia *t);
-/* Where execution goes: rIP cut to the operand size of a near branch. */
-uint64_t ia_target(const struct ia *t, uint64_t ip, unsigned bytes);
+/* Where execution goes: a linear address whose offset in the code segment is cut to `bytes`. x->pc, x->next
+ * and the CPU's pc are linear; what the guest sees is the offset. */
+uint64_t ia_target(const struct ia *t, uint64_t linear, unsigned bytes);
 
 /* -- ia_helpers.c: pure, except emu_ia_stash -- */
 /* The arithmetic flags of a kind of lazy flags; SRC2 and dynamic kinds through emu_ia_stash. */

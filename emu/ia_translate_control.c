@@ -3,10 +3,19 @@
  */
 #include "emu/ia_translate.h"
 
-uint64_t ia_target(const struct ia *t, uint64_t ip, unsigned bytes)
+uint64_t ia_target(const struct ia *t, uint64_t linear, unsigned bytes)
 {
-	(void)t;
-	return bytes == 8 ? ip : ip & ((1ull << bytes * 8) - 1);
+	uint64_t ip = linear - t->mode->cs_base;
+
+	return bytes == 8 ? linear : (uint32_t)(t->mode->cs_base + (ip & ((1ull << bytes * 8) - 1)));
+}
+
+/* Jumps to an offset in a temp. */
+static void jump_to(struct ia *t, uint16_t ip, unsigned kind)
+{
+	if (t->mode->cs_base)
+		ip = ia_zext(t, ia_2k(t, EMU_OP_ADD, ip, t->mode->cs_base), 4);
+	emu_x_jump_reg(t->x, ip, kind);
 }
 
 static uint64_t relative(const struct ia *t)
@@ -44,11 +53,11 @@ static void call(struct ia *t)
 		to = ia_read(t, 0, NULL);
 		to = to < EMU_GLOBALS ? ia_1(t, EMU_OP_MOV, to) : to; /* call rsp: the value before the push */
 	}
-	ia_push(t, ia_imm(t, (int64_t)t->x->next, t->i.osize), t->i.osize);
+	ia_push(t, ia_imm(t, (int64_t)(t->x->next - t->mode->cs_base), t->i.osize), t->i.osize);
 	if (direct)
 		emu_x_call(t->x, relative(t));
 	else
-		emu_x_jump_reg(t->x, to, EMU_JUMP_CALL);
+		jump_to(t, to, EMU_JUMP_CALL);
 }
 
 static void ret(struct ia *t)
@@ -56,7 +65,7 @@ static void ret(struct ia *t)
 	uint16_t to = ia_stack_load(t, 0, t->i.osize);
 
 	ia_stack_move(t, ia_k(t, t->i.osize + (t->i.imm & 0xffff)));
-	emu_x_jump_reg(t->x, to, EMU_JUMP_RET);
+	jump_to(t, to, EMU_JUMP_RET);
 }
 
 static void enter(struct ia *t)
@@ -98,7 +107,7 @@ bool ia_translate_control(struct ia *t)
 		if (emu_ia_place(&t->i, 0) == IA_PLACE_J)
 			emu_x_jump(t->x, relative(t));
 		else
-			emu_x_jump_reg(t->x, ia_read(t, 0, NULL), EMU_JUMP_PLAIN);
+			jump_to(t, ia_read(t, 0, NULL), EMU_JUMP_PLAIN);
 		return true;
 	case IA_call: call(t); return true;
 	case IA_ret: ret(t); return true;

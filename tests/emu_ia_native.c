@@ -1,7 +1,8 @@
 /* x86 instructions against the processor of this machine, integer, x87, MMX to SSSE3. Random sequences of user-level instructions, built
  * from the rows of ia_insn.def, run natively in a child process and translated, on the IR interpreter and on
- * the back end: registers, flags, memory, the exception and its address must be equal. 64-bit code, and
- * 32-bit code where the kernel lets a process have a 32-bit code segment.
+ * the back end: registers, flags, memory, the exception and its address must be equal. 64-bit code;
+ * 32-bit code where the kernel lets a process have a 32-bit code segment; and 16-bit code in segments of a
+ * local descriptor table that do not begin at 0, with a 16-bit stack.
  *
  * Flags that the SDM leaves undefined (the column of ia_op.def, and counts of shifts) are not compared, and
  * nothing reads them.
@@ -15,11 +16,13 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <asm/ldt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -205,6 +208,8 @@ static bool acceptable(const struct builder *b, const struct emu_ia_insn *i)
 		if (reserved(i->bits, reg) && writes_register(i, n))
 			return false;
 	}
+	if (i->memory && i->asize == 2 && i->bits == 16 && i->base == IA_NOREG && (i->disp & 0xffff) > 0x2800)
+		return false;
 	if (i->memory && i->asize != 2) {
 		if (i->base != IA_RIP && i->base != IA_NOREG && !(reserved(i->bits, i->base) &&
 								    i->base != index_register(i->bits)))
@@ -215,7 +220,7 @@ static bool acceptable(const struct builder *b, const struct emu_ia_insn *i)
 	/* translated code wraps at 4 GiB */
 	if (i->memory && i->base != IA_RIP && i->base != IA_NOREG && (i->disp > 65536 || i->disp < -65536))
 		return false;
-	if (i->seg >= IA_FS || (i->seg == IA_CS && i->bits == 32))
+	if (i->seg >= IA_FS || (i->seg == IA_CS && i->bits != 64))
 		return false;
 	switch (i->op) {
 	case IA_bswap: return i->osize != 2;
@@ -316,7 +321,7 @@ static unsigned encode(const struct builder *b, const struct emu_ia_row *row, ui
 	c[n++] = row->opcode;
 	if (row->operand[0] == IA_O_Ob || row->operand[0] == IA_O_Ov || row->operand[1] == IA_O_Ob ||
 	    row->operand[1] == IA_O_Ov) {
-		uint64_t at = DATA + below(DATA_SIZE + 8192);
+		uint64_t at = (bits == 16 ? 0 : DATA) + below(DATA_SIZE + 8192);
 
 		memcpy(c + n, &at, 8);
 		return n;
@@ -328,6 +333,11 @@ static unsigned encode(const struct builder *b, const struct emu_ia_row *row, ui
 	}
 	if (modrm == 3) {
 		c[n] = (uint8_t)(0xc0 | reg << 3 | rm);
+		return n;
+	}
+	if (bits == 16) { /* any of [bx + si] ... with a small displacement */
+		c[n] = (uint8_t)(below(3) << 6 | reg << 3 | below(8));
+		c[n + 2] = (uint8_t)(below(2) ? 0 : c[n + 2] & 7);
 		return n;
 	}
 	switch (form) {
@@ -396,7 +406,7 @@ static void add_row(struct builder *b)
 			define_flags(b);
 		from = b->at;
 		if (i.memory && (i.base == IA_RIP || (i.base == IA_NOREG && i.asize == 4))) {
-			uint32_t target = DATA + below(DATA_SIZE + 6000);
+			uint32_t target = (b->s->bits == 16 ? 0 : DATA) + below(DATA_SIZE + 6000);
 
 			disp32(c + modrm + 1, i.base == IA_RIP ? target - (CODE + from + i.len) : target);
 		}
@@ -439,8 +449,11 @@ static void resolve_jumps(struct builder *b, bool all)
 static void add_special(struct builder *b)
 {
 	unsigned from, kind = below(12), bits = b->s->bits;
+	const unsigned wide = bits == 16 ? 2 : 4, base = bits == 16 ? 0 : CODE;
 	uint32_t v;
 
+	if (bits == 16 && kind >= 9)
+		return;
 	if (kind < 7 && b->jumps == 4)
 		return;
 	if (kind <= 3)
@@ -454,7 +467,7 @@ static void add_special(struct builder *b)
 	case 2:
 		put_byte(b, 0x0f);
 		put_byte(b, 0x80 + below(16));
-		jump_past(b, 4, below(3));
+		jump_past(b, wide, below(3));
 		break;
 	case 3:
 		put_byte(b, 0xe0 + below(4)); /* loopne, loope, loop, jrcxz */
@@ -462,24 +475,24 @@ static void add_special(struct builder *b)
 		break;
 	case 4:
 		put_byte(b, below(2) ? 0xe8 : 0xe9); /* call, jmp */
-		jump_past(b, 4, below(2));
+		jump_past(b, wide, below(2));
 		break;
 	case 5:
 		put_byte(b, 0xeb);
 		jump_past(b, 1, below(3));
 		break;
 	case 6: /* push target; ret */
-		v = CODE + b->at + 6;
+		v = base + b->at + 2 + wide;
 		put_byte(b, 0x68);
-		put(b, &v, 4);
+		put(b, &v, wide);
 		note(b, from);
 		from = b->at;
 		put_byte(b, 0xc3);
 		break;
 	case 7: /* mov eax, target; jmp or call rax */
-		v = CODE + b->at + 7;
+		v = base + b->at + 3 + wide;
 		put_byte(b, 0xb8);
-		put(b, &v, 4);
+		put(b, &v, wide);
 		note(b, from);
 		from = b->at;
 		put_byte(b, 0xff);
@@ -488,7 +501,7 @@ static void add_special(struct builder *b)
 	case 8: /* push flags; popf */
 		v = (uint32_t)draw() & (IA_ARITH | IA_DF);
 		put_byte(b, 0x68);
-		put(b, &v, 4);
+		put(b, &v, wide);
 		note(b, from);
 		from = b->at;
 		put_byte(b, 0x9d);
@@ -560,7 +573,7 @@ static void build_fp(struct machine *m)
 static void build(struct sequence *s, unsigned bits, uint64_t seed)
 {
 	struct builder b = { .s = s };
-	unsigned at = DATA + 2048 + 8 * below(512);
+	unsigned base = bits == 16 ? 0 : DATA, at = base + 2048 + 8 * below(512);
 
 	memset(s, 0, sizeof(*s));
 	s->bits = bits;
@@ -575,14 +588,14 @@ static void build(struct sequence *s, unsigned bits, uint64_t seed)
 		s->in.r[k] = bits == 64 ? number() : k < 8 ? (uint32_t)number() : 0;
 	s->in.r[IA_RCX] = below(2) ? below(40) : s->in.r[IA_RCX];
 	s->in.r[IA_RSP] = at;
-	s->in.r[IA_RBX] = DATA + (below(8) ? 1024 + below(6144) : below(DATA_SIZE + 8000));
-	s->in.r[IA_RSI] = DATA + (below(8) ? 1024 + below(6144) : below(DATA_SIZE + 8000));
-	s->in.r[IA_RDI] = DATA + (below(8) ? 1024 + below(6144) : below(DATA_SIZE + 8000));
+	s->in.r[IA_RBX] = base + (below(8) ? 1024 + below(bits == 16 ? 2048 : 6144) : below(DATA_SIZE + 8000));
+	s->in.r[IA_RSI] = base + (below(8) ? 1024 + below(bits == 16 ? 2048 : 6144) : below(DATA_SIZE + 8000));
+	s->in.r[IA_RDI] = base + (below(8) ? 1024 + below(bits == 16 ? 2048 : 6144) : below(DATA_SIZE + 8000));
 	s->in.r[index_register(bits)] = below(64);
 	if (bits == 64)
 		s->in.r[14] = DATA + 1024 + below(6144);
 	s->in.rflags = (draw() & (IA_ARITH | (below(4) ? 0 : IA_DF))) | 0x202;
-	s->in.rip = CODE;
+	s->in.rip = bits == 16 ? 0 : CODE;
 	build_fp(&s->in);
 	while (s->insns < INSNS) {
 		if (below(8))
@@ -607,6 +620,22 @@ static volatile int current = -1;
 
 #define SEGMENTS32 0x23ull | 0x2bull << 48      /* CS and SS of 32-bit code, Linux' own */
 #define SEGMENTS64 0x33ull | 0x2bull << 48
+#define SEGMENTS16 0x07ull | 0x0full << 48      /* of the LDT, below */
+
+/* Code at CODE, data and stack at DATA, 16 bits; the limit is 4 GiB. */
+static void make_segments16(void)
+{
+	struct user_desc d = { .entry_number = 0, .base_addr = CODE, .limit = 0xfffff, .limit_in_pages = 1,
+			       .contents = MODIFY_LDT_CONTENTS_CODE };
+
+	if (syscall(SYS_modify_ldt, 1, &d, sizeof(d)) != 0)
+		_exit(5);
+	d.entry_number = 1;
+	d.base_addr = DATA;
+	d.contents = MODIFY_LDT_CONTENTS_DATA;
+	if (syscall(SYS_modify_ldt, 1, &d, sizeof(d)) != 0)
+		_exit(5);
+}
 
 /* The FXSAVE area of a signal frame (SDM volume 1, 10.5.1); the word at 512 says what the kernel restores. */
 static void save_fp(const uint8_t *area, struct machine *m)
@@ -643,7 +672,7 @@ static void on_signal(int signal, siginfo_t *info, void *context)
 		for (unsigned k = 0; k < 16; k++)
 			s->out.r[k] = (uint64_t)g[gregs[k]];
 		s->out.rflags = (uint64_t)g[REG_EFL];
-		s->out.rip = (uint64_t)g[REG_RIP];
+		s->out.rip = (uint64_t)g[REG_RIP] + (s->bits == 16 ? CODE : 0);
 		s->out.signal = signal;
 		s->out.addr = signal == SIGSEGV ? (uint64_t)(uintptr_t)info->si_addr : 0;
 		save_fp((const uint8_t *)u->uc_mcontext.fpregs, &s->out);
@@ -660,7 +689,7 @@ static void on_signal(int signal, siginfo_t *info, void *context)
 	g[REG_EFL] = (greg_t)s->in.rflags;
 	g[REG_RIP] = (greg_t)s->in.rip;
 	load_fp((uint8_t *)u->uc_mcontext.fpregs, &s->in);
-	g[REG_CSGSFS] = (greg_t)(s->bits == 64 ? SEGMENTS64 : SEGMENTS32);
+	g[REG_CSGSFS] = (greg_t)(s->bits == 64 ? SEGMENTS64 : s->bits == 32 ? SEGMENTS32 : SEGMENTS16);
 }
 
 static void *map(uint64_t at, uint64_t size, int prot)
@@ -670,7 +699,7 @@ static void *map(uint64_t at, uint64_t size, int prot)
 	return p == (void *)(uintptr_t)at ? p : NULL;
 }
 
-static void child(void)
+static void child(unsigned bits)
 {
 	static char stack[65536] __attribute__((aligned(16)));
 	static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP };
@@ -685,20 +714,22 @@ static void child(void)
 	for (unsigned k = 0; k < sizeof(signals) / sizeof(signals[0]); k++)
 		sigaction(signals[k], &sa, NULL);
 	/* a 64-bit process has empty DS and ES, which 32-bit code cannot use */
-	__asm__ volatile("mov %0, %%ds\n\tmov %0, %%es" : : "r"(0x2b));
+	if (bits == 16)
+		make_segments16();
+	__asm__ volatile("mov %0, %%ds\n\tmov %0, %%es" : : "r"(bits == 16 ? 0x0f : 0x2b));
 	alarm(60);
 	raise(SIGTRAP);
 	_exit(4);
 }
 
 /* False: the child died (a kernel without 32-bit code, say). */
-static bool run_natively(void)
+static bool run_natively(unsigned bits)
 {
 	pid_t pid = fork();
 	int status;
 
 	if (pid == 0)
-		child();
+		child(bits);
 	if (pid < 0 || waitpid(pid, &status, 0) != pid)
 		fail_msg("no child process");
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
@@ -706,17 +737,42 @@ static bool run_natively(void)
 
 /* -- translated -- */
 
+static unsigned translate16(struct emu_xlat *x, const uint8_t *code, unsigned avail)
+{
+	static const struct emu_ia_mode mode = { .bits = 16, .user = true, .stack_bytes = 2, .cs_base = CODE };
+
+	return emu_ia_translate(x, &mode, code, avail);
+}
+
+static enum emu_exc assist16(struct emu_cpu *cpu)
+{
+	return emu_ia_assist(cpu, 16);
+}
+
+static const struct emu_guest *guest(unsigned bits)
+{
+	static struct emu_guest g16;
+
+	if (bits != 16)
+		return bits == 64 ? &emu_guest_ia64 : &emu_guest_ia32;
+	g16 = emu_guest_ia32;
+	g16.name = "i386, 16 bits";
+	g16.translate = translate16;
+	g16.assist = assist16;
+	return &g16;
+}
+
 static struct emu_world *world(unsigned bits, bool interp)
 {
-	static struct emu_world *w[2][2];
-	struct emu_world **at = &w[bits == 64][interp];
+	static struct emu_world *w[3][2];
+	struct emu_world **at = &w[bits / 32][interp];
 	struct emu_options o = { .interp = interp };
 	struct rs_err err = RS_ERR_INIT;
 	int rwx = PROT_READ | PROT_WRITE | PROT_EXEC;
 
 	if (*at)
 		return *at;
-	*at = emu_world_new(bits == 64 ? &emu_guest_ia64 : &emu_guest_ia32, &o, NULL, &err);
+	*at = emu_world_new(guest(bits), &o, NULL, &err);
 	assert_non_null(*at);
 	assert_int_equal(emu_mem_map(&(*at)->mem, CODE, CODE_SIZE, rwx, MAP_PRIVATE, -1, 0), 0);
 	assert_int_equal(emu_mem_map(&(*at)->mem, DATA, DATA_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE, -1, 0), 0);
@@ -762,7 +818,9 @@ static void run_translated(const struct sequence *s, bool interp, struct machine
 	memset(out, 0, sizeof(*out));
 	memcpy(cpu->r, s->in.r, sizeof(s->in.r));
 	emu_ia_set_rflags(cpu, s->in.rflags);
-	cpu->pc = s->in.rip;
+	for (unsigned k = IA_ES; k <= IA_GS; k++)
+		cpu->r[IA_G_SEGBASE + k] = s->bits != 16 ? 0 : k == IA_CS ? CODE : DATA;
+	cpu->pc = s->in.rip + cpu->r[IA_G_SEGBASE + IA_CS];
 	assert_true(emu_mem_write(&w->mem, DATA, s->in.data, DATA_SIZE));
 	assert_true(emu_mem_write(&w->mem, CODE, s->code, s->len));
 	exc = emu_cpu_run(cpu);
@@ -897,8 +955,12 @@ static bool same(const struct sequence *s, const struct machine *got)
 {
 	const struct machine *want = &s->out;
 	uint64_t diff = want->rflags ^ got->rflags;
+	unsigned n = s->bits == 64 ? 16 : 8;
+	struct machine m = *want;
 
-	return memcmp(want->r, got->r, (s->bits == 64 ? 16 : 8) * sizeof(want->r[0])) == 0 && want->rip == got->rip &&
+	if (s->bits == 16) /* the kernel does not keep the upper half of a 16-bit stack pointer */
+		m.r[IA_RSP] = (m.r[IA_RSP] & 0xffff) | (got->r[IA_RSP] & ~0xffffull);
+	return memcmp(m.r, got->r, n * sizeof(m.r[0])) == 0 && want->rip == got->rip &&
 	       want->signal == got->signal && same_fault(s, got) &&
 	       memcmp(want->xmm, got->xmm, (s->bits == 64 ? 16 : 8) * sizeof(want->xmm[0])) == 0 &&
 	       same_x87(s, got) && want->mxcsr == got->mxcsr && !(diff & compared_flags(s, want->rip, want->signal)) &&
@@ -924,7 +986,7 @@ static unsigned long run_batch(unsigned bits, uint64_t seed, unsigned long *ende
 
 	for (unsigned k = 0; k < BATCH; k++)
 		build(&batch[k], bits, seed + k);
-	if (!run_natively()) {
+	if (!run_natively(bits)) {
 		free(got);
 		return 0;
 	}
@@ -948,14 +1010,14 @@ static unsigned long run_batch(unsigned bits, uint64_t seed, unsigned long *ende
 
 static void test_native(unsigned bits)
 {
-	uint64_t want = setting("EMU_IA_NATIVE", 100000) / 2, seed = setting("EMU_IA_SEED", 1);
+	uint64_t want = setting("EMU_IA_NATIVE", 150000) / 3, seed = setting("EMU_IA_SEED", 1);
 	unsigned long done = 0, ended[4] = { 0 };
 
 	while (done < want) {
 		unsigned long n = run_batch(bits, seed, ended);
 
-		if (!n && !done && bits == 32) {
-			print_message("skipped: this kernel runs no 32-bit code\n");
+		if (!n && !done && bits != 64) {
+			print_message("skipped: this kernel runs no %u-bit code\n", bits);
 			skip();
 		}
 		assert_true(n > 0);
@@ -985,6 +1047,12 @@ static void test_32(void **state)
 	test_native(32);
 }
 
+static void test_16(void **state)
+{
+	(void)state;
+	test_native(16);
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -997,6 +1065,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_64),
 		cmocka_unit_test(test_32),
+		cmocka_unit_test(test_16),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);
