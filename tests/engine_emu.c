@@ -618,6 +618,64 @@ static void running_is_shown(void **state)
 	assert_int_equal(end->arg[0], RS_OUT_STOPPED);
 }
 
+/* The registers of a guest thread, asked for while everything stands still. */
+static uint64_t asked(uint64_t cpu, const char *name)
+{
+	assert_int_equal(eng_session_inspect(session, RS_BLOCK_EMU_REGS, cpu, 0, false), 0);
+	memset(&seen.regs, 0xff, sizeof(seen.regs));
+	for (int t = 0; t < 2000 && seen.regs.cpu != cpu; t++) {
+		usleep(5000);
+		eng_session_pump(session);
+		look();
+	}
+	assert_int_equal(seen.regs.cpu, cpu);
+	return reg(name);
+}
+
+static void threads_stand_still(void **state)
+{
+	struct rs_err err = RS_ERR_INIT;
+	uint64_t first, other;
+
+	(void)state;
+	need("riscv64-cc");
+	for (int i = 0; i < 2; i++) {
+		if (!i && eng_ability("emu-jit", NULL) < 0)
+			continue;
+		memset(&seen, 0, sizeof(seen));
+		open_lesson("prog.S",
+			    "	.globl _start\n_start:	li s1, 0\n	li a0, 0x50f00\n	addi a1, sp, -1024\n	li a2, 0\n"
+			    "	li a3, 0\n	li a4, 0\n	li a7, 220\n	ecall\n	beqz a0, other\n"
+			    "first:	addi s1, s1, 1\n	j first\n"
+			    "other:	addi s1, s1, 2\n	addi s2, s2, 1\n	j other\n",
+			    "", "    timeout: 60s\n", i ? "interp" : "jit", RS_FULL_DROP);
+		assert_int_equal(eng_session_run(session, false, &err), 0);
+		for (int t = 0; t < 2000 && (!block("first") || !block("other") || block("other")->runs < 10000); t++) {
+			usleep(5000);
+			eng_session_pump(session);
+			look();
+		}
+		assert_true(block("other") && block("other")->runs >= 10000);
+		assert_int_equal(eng_session_pause(session), 0);
+		pump_paused(1);
+		first = asked(0, "s1");
+		assert_non_null(strstr(seen.regs.symbol, "first"));
+		other = asked(1, "s1");
+		assert_non_null(strstr(seen.regs.symbol, "other"));
+		usleep(100000);
+		assert_int_equal(asked(0, "s1"), first);
+		assert_int_equal(asked(1, "s1"), other);
+		/* a step moves the first one alone */
+		assert_int_equal(eng_session_step_blocks(session, 5), 0);
+		pump_paused(2);
+		assert_int_equal(reg("s1"), first + 5);
+		assert_int_equal(asked(1, "s1"), other);
+		assert_int_equal(eng_session_stop(session), 0);
+		pump_until(ENG_ENDED);
+		done();
+	}
+}
+
 /* A recording shows the same blocks and gives the same verdicts. */
 static void recorded(void **state)
 {
@@ -663,7 +721,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(both_engines), T(chains), T(arguments), T(aarch64), T(does_not_compile), T(no_compiler),
-		T(endless_loop), T(faults), T(harm), T(wild_writes), T(steps), T(running_is_shown), T(recorded),
+		T(endless_loop), T(faults), T(harm), T(wild_writes), T(steps), T(running_is_shown), T(recorded), T(threads_stand_still),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
