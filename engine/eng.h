@@ -7,10 +7,10 @@
  *   expr_*.c      the check language: parse, check against the vocabulary, evaluate
  *   markdown.c, markdown_layout.c   lesson texts: blocks, spans, lines
  *   evidence.c    what a run left: events, counters, outputs, files
- *   build.c       assembles and links the student's source
- *   kinds.c       kinds of experiment (vm; later emu, container, image): one row each
+ *   build.c, build_guest.c   builds the student's source: for the monitor; for other machines
+ *   kinds.c       kinds of experiment (vm, emu; later container, image): one row each
  *   experiment.c  the child process: channel, control socket, limits, death
- *   sandbox.c     resource limits and the seccomp filters
+ *   sandbox.c     resource limits and the seccomp filters     sandbox_vm.c, sandbox_emu.c   their tables
  *   journal.c     what was made on the host, and the sweep
  *   session.c     the run state machine of one lesson
  *   record.c, replay.c   recordings               progress.c  what the student has done
