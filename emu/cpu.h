@@ -92,8 +92,8 @@ struct emu_cpu {
 	uint64_t tls;           /* free for the front end or the Linux layer */
 	uint64_t spill[EMU_SPILLS];
 	struct emu_vop vop;     /* of an operation that host code calls */
-	union emu_vec vsave[4]; /* what host code holds in scratch registers meanwhile */
-	uint64_t save[3];
+	union emu_vec vsave[16]; /* host registers meanwhile */
+	uint64_t save[9];
 	struct emu_world *world;
 	void *thread;           /* the Linux layer's own state of this thread */
 	uint32_t id;            /* 0 = the first thread; actor of events */

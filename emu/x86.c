@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "engine/base/cleanup.h"
+#include "emu/vec.h"
 #include "emu/x86_emit.h"
 #include "emu/x86_gen.h"
 
@@ -60,6 +61,32 @@ static const uint64_t konsts[X86_CONSTS][2] = {
 #define X86_CONST(id, low, high) { low, high },
 #include "emu/x86_const.def"
 };
+
+/* What gen_call_vector calls: eax = what, with its own value in cpu->save[0]. The stack pointer is a multiple
+ * of 16 in translated code. */
+static void make_vector_stub(struct emu_x86 *x, struct as *a)
+{
+	static const uint8_t saved[9] = { RAX, RCX, RDX, RSI, RDI, R8, R9, R10, R11 };
+
+	x->vector = (uint32_t)(a->p - x->rw);
+	for (int i = 1; i < 9; i++)
+		as_store(a, saved[i], RBP, CPU_OFF(save) + 8 * i);
+	for (int i = 0; i < 16; i++)
+		as_vrm(a, 0, 1, false, 0x11, i, 0, RBP, CPU_OFF(vsave) + 16 * i);
+	as_lea(a, true, RDI, RBP, -CPU_BIAS);
+	as_mov_rr(a, RSI, RAX);
+	as_lea(a, true, RDX, RBP, CPU_OFF(vop));
+	as_alu_ri(a, true, ALU_SUB, RSP, 8);
+	as_mov_ri(a, RAX, (int64_t)(uintptr_t)emu_vec_eval);
+	as8(a, 0xff); /* call rax */
+	as8(a, 0xd0);
+	as_alu_ri(a, true, ALU_ADD, RSP, 8);
+	for (int i = 0; i < 9; i++)
+		as_load(a, saved[i], RBP, CPU_OFF(save) + 8 * i);
+	for (int i = 0; i < 16; i++)
+		as_vrm(a, 0, 1, false, 0x10, i, 0, RBP, CPU_OFF(vsave) + 16 * i);
+	as8(a, 0xc3);
+}
 
 /* void enter(struct emu_cpu *cpu, const void *code) */
 static void make_stubs(struct emu_world *w, struct as *a)
@@ -114,7 +141,7 @@ static void make_stubs(struct emu_world *w, struct as *a)
 	as_store(a, RAX, RBP, CPU_OFF(pc));
 	as_patch(as_jmp(a), x->rw + x->leave);
 	x->ret_miss_end = (uint32_t)(a->p - x->rw);
-	/* constants, each 16 bytes, in the order of enum emu_x86_const */
+	make_vector_stub(x, a);
 	while ((uintptr_t)a->p % 64)
 		as8(a, 0xcc);
 	x->consts = (uint32_t)(a->p - x->rw);

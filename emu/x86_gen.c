@@ -1,5 +1,4 @@
 /* One block of IR into x86-64 code: the walk over the operations, exits, helpers, cold code. */
-#include "emu/vec.h"
 #include "emu/x86_gen.h"
 
 #include <errno.h>
@@ -316,7 +315,15 @@ static void emit_call(struct gen *g, const struct emu_op *op)
 
 /* -- cold code -- */
 
-/* emu_vec_eval on registers; all others keep their values. */
+void gen_call_vector(struct gen *g, uint64_t what)
+{
+	as_store(&g->as, RAX, RBP, CPU_OFF(save[0]));
+	as_mov_ri(&g->as, RAX, (int64_t)what);
+	as8(&g->as, 0xe8); /* call */
+	as32(&g->as, 0);
+	as_patch(g->as.p - 4, to_rw(g, g->x->vector));
+}
+
 static void emit_cold_vector(struct gen *g, const struct cold *c)
 {
 	struct as *a = &g->as;
@@ -324,19 +331,7 @@ static void emit_cold_vector(struct gen *g, const struct cold *c)
 	as_vrm(a, 0, 1, false, 0x11, c->a, 0, RBP, CPU_OFF(vop.a)); /* vmovups */
 	as_vrm(a, 0, 1, false, 0x11, c->b, 0, RBP, CPU_OFF(vop.b));
 	as_vrm(a, 0, 1, false, 0x11, c->c, 0, RBP, CPU_OFF(vop.c));
-	for (int i = 0; i < SCRATCH; i++)
-		as_store(a, i, RBP, CPU_OFF(save) + 8 * i);
-	for (int i = 0; i < FSCRATCH; i++)
-		as_vrm(a, 0, 1, false, 0x11, i, 0, RBP, CPU_OFF(vsave) + 16 * i);
-	emu_x86_pins(g->pins, a, true, false);
-	as_lea(a, true, RDI, RBP, -CPU_BIAS);
-	as_mov_ri(a, RSI, (int64_t)c->fn);
-	as_lea(a, true, RDX, RBP, CPU_OFF(vop));
-	gen_call(g, (const void *)(uintptr_t)emu_vec_eval);
-	for (int i = 0; i < SCRATCH; i++)
-		as_load(a, i, RBP, CPU_OFF(save) + 8 * i);
-	for (int i = 0; i < FSCRATCH; i++)
-		as_vrm(a, 0, 1, false, 0x10, i, 0, RBP, CPU_OFF(vsave) + 16 * i);
+	gen_call_vector(g, c->fn);
 	as_vrm(a, 0, 1, false, 0x10, c->to, 0, RBP, CPU_OFF(vop.d));
 }
 

@@ -143,5 +143,7 @@ bool gen_vector(struct gen *g, const struct emu_op *op); /* x86_vec.c */
 unsigned gen_compare(struct gen *g, unsigned cond, uint16_t a, uint16_t b);
 /* rax = fn(args as they are in rdi, rsi, rdx), with pinned registers kept (x86_gen.c). */
 void gen_call(struct gen *g, const void *fn);
+/* emu_vec_eval(cpu, what, &cpu->vop); all registers keep their values (x86_gen.c). */
+void gen_call_vector(struct gen *g, uint64_t what);
 
 #endif

@@ -1,7 +1,7 @@
 /* Vector operations as AVX code of 128 bits; what has none here is a call of emu_vec_eval. */
 #include "emu/x86_vec.h"
 
-/* Operands to cpu->vop, emu_vec_eval, the result from there. */
+/* Operands to cpu->vop, emu_vec_eval, the result from there. The call changes no register. */
 static void call(struct gen *g, const struct emu_op *op)
 {
 	const char *operands = emu_op_info(op->op)->operands;
@@ -19,12 +19,7 @@ static void call(struct gen *g, const struct emu_op *op)
 		}
 	}
 	g->busy = g->fbusy = 0;
-	gen_spill_all(g);
-	emu_x86_pins(g->pins, &g->as, true, false);
-	as_lea(&g->as, true, RDI, RBP, -CPU_BIAS);
-	as_mov_ri(&g->as, RSI, (int64_t)emu_vec_what(op->op, op->aux, op->imm));
-	as_lea(&g->as, true, RDX, RBP, CPU_OFF(vop));
-	gen_call(g, (const void *)(uintptr_t)emu_vec_eval);
+	gen_call_vector(g, emu_vec_what(op->op, op->aux, op->imm));
 	if (*operands == 'D') {
 		r = gen_fdef(g, op->d, 0);
 		as_vrm(&g->as, 0, 1, false, 0x10, r, 0, RBP, CPU_OFF(vop.d));

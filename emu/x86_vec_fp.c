@@ -38,7 +38,8 @@ static int apart(struct gen *g, const struct emu_op *op, int a, int b, int c)
 }
 
 /* From this jump to the place where the way around it comes back, no register may be taken: what is moved
- * to memory for it would be missing on the other way. The jump leads to a call of emu_vec_eval on these registers, with the result in `to`. */
+ * to memory for it would be missing on the other way. The jump leads to a call of emu_vec_eval on these
+ * registers, with the result in `to`. */
 static struct cold *again(struct gen *g, const struct emu_op *op, unsigned cc, int to, int a, int b, int c)
 {
 	struct cold *cold = gen_cold(g, COLD_VECTOR);

@@ -382,6 +382,8 @@ static void generate(struct program *p, uint64_t seed, unsigned insns)
 	p->body = p->words;
 	while (p->insns < insns)
 		one(p);
+	for (unsigned k = 0; k < 3; k++)
+		emit(p, 0xd503201f); /* a load of 16 bytes from itself reads no further */
 	p->epilogue = p->words;
 	store_registers(p);
 }
@@ -549,13 +551,13 @@ static void print_difference(const struct program *p, const struct result *a, co
 	print_word("sp", 0, "", a->end.sp, b->end.sp);
 	print_word("nzcv", 0, "", a->end.nzcv, b->end.nzcv);
 	print_word("fpsr", 0, "", a->end.fpsr, b->end.fpsr);
-	for (unsigned k = p->epilogue - 3; k < p->epilogue; k++) {
+	for (unsigned k = p->epilogue - 6; k < p->epilogue - 3; k++) {
 		char text[A64_TEXT_MAX];
 		struct a64_insn i;
 
 		a64_decode(p->text[k], &i);
 		printf("  %08x  %s\n", i.bits, a64_disasm(&i, TEXT + 4 * k, A64_STYLE_ALIASES, text, sizeof(text)));
-		if (k + 1 < p->epilogue)
+		if (k + 4 < p->epilogue)
 			continue;
 		for (unsigned r = 0; r < 4; r++) {
 			unsigned n = r == 0 ? i.rd : r == 1 ? i.rn : r == 2 ? i.rm : i.ra;
