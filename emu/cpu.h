@@ -92,6 +92,7 @@ struct emu_cpu {
 	uint64_t tls;           /* free for the front end or the Linux layer */
 	uint64_t spill[EMU_SPILLS];
 	struct emu_vop vop;     /* of an operation that host code calls */
+	uint64_t vop_back;      /* where that goes on in host code */
 	union emu_vec vsave[16]; /* host registers meanwhile */
 	uint64_t save[9];
 	struct emu_world *world;

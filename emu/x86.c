@@ -62,8 +62,8 @@ static const uint64_t konsts[X86_CONSTS][2] = {
 #include "emu/x86_const.def"
 };
 
-/* What gen_call_vector calls: eax = what, with its own value in cpu->save[0]. The stack pointer is a multiple
- * of 16 in translated code. */
+/* Where gen_call_vector jumps: rax = what, with its own value in cpu->save[0], rsp in cpu->ret_sp, and the place
+ * to come back to in cpu->vop_back. */
 static void make_vector_stub(struct emu_x86 *x, struct as *a)
 {
 	static const uint8_t saved[9] = { RAX, RCX, RDX, RSI, RDI, R8, R9, R10, R11 };
@@ -76,16 +76,17 @@ static void make_vector_stub(struct emu_x86 *x, struct as *a)
 	as_lea(a, true, RDI, RBP, -CPU_BIAS);
 	as_mov_rr(a, RSI, RAX);
 	as_lea(a, true, RDX, RBP, CPU_OFF(vop));
-	as_alu_ri(a, true, ALU_SUB, RSP, 8);
+	as_alu_ri(a, true, ALU_AND, RSP, -16);
 	as_mov_ri(a, RAX, (int64_t)(uintptr_t)emu_vec_eval);
 	as8(a, 0xff); /* call rax */
 	as8(a, 0xd0);
-	as_alu_ri(a, true, ALU_ADD, RSP, 8);
+	as_load(a, RSP, RBP, CPU_OFF(ret_sp));
 	for (int i = 0; i < 9; i++)
 		as_load(a, saved[i], RBP, CPU_OFF(save) + 8 * i);
 	for (int i = 0; i < 16; i++)
 		as_vrm(a, 0, 1, false, 0x10, i, 0, RBP, CPU_OFF(vsave) + 16 * i);
-	as8(a, 0xc3);
+	as_rm(a, false, 0xff, 4, RBP, CPU_OFF(vop_back)); /* jmp */
+	x->vector_end = (uint32_t)(a->p - x->rw);
 }
 
 /* void enter(struct emu_cpu *cpu, const void *code) */

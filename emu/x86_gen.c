@@ -317,11 +317,21 @@ static void emit_call(struct gen *g, const struct emu_op *op)
 
 void gen_call_vector(struct gen *g, uint64_t what)
 {
+	uint8_t *back, *to;
+
+	/* not a call: what is on the stack are guest returns */
 	as_store(&g->as, RAX, RBP, CPU_OFF(save[0]));
-	as_mov_ri(&g->as, RAX, (int64_t)what);
-	as8(&g->as, 0xe8); /* call */
+	as_store(&g->as, RSP, RBP, CPU_OFF(ret_sp));
+	as8(&g->as, 0x48); /* lea rax, [rip + back] */
+	as8(&g->as, 0x8d);
+	as8(&g->as, 0x05);
 	as32(&g->as, 0);
-	as_patch(g->as.p - 4, to_rw(g, g->x->vector));
+	back = g->as.p - 4;
+	as_store(&g->as, RAX, RBP, CPU_OFF(vop_back));
+	as_mov_ri(&g->as, RAX, (int64_t)what);
+	to = as_jmp(&g->as);
+	as_patch(to, to_rw(g, g->x->vector));
+	as_patch(back, g->as.p);
 }
 
 static void emit_cold_vector(struct gen *g, const struct cold *c)

@@ -131,7 +131,7 @@ static void on_kick(int sig, siginfo_t *si, void *context)
 	const struct emu_x86 *x;
 	struct emu_block *b;
 	uint64_t at;
-	bool inside;
+	bool inside, vector;
 
 	(void)sig;
 	(void)si;
@@ -143,6 +143,9 @@ static void on_kick(int sig, siginfo_t *si, void *context)
 	if (!in_code(x, at))
 		return;
 	at -= (uint64_t)(uintptr_t)x->rx;
+	vector = at >= x->vector && at < x->vector_end;
+	if (vector) /* on behalf of the block that it goes back to */
+		at = cpu->vop_back - (uint64_t)(uintptr_t)x->rx;
 	if (inside && at >= x->enter_pins && at < x->leave_exit) {
 		leave(cpu, uc); /* on the way in: the guest's state is still in memory */
 		return;
@@ -150,7 +153,7 @@ static void on_kick(int sig, siginfo_t *si, void *context)
 	for (unsigned i = 1; i < EMU_JUMPS; i++)
 		cpu->jumps[i].pc = 0;
 	cpu->jumps[0].pc = ~0ull;
-	cut_return(cpu, inside ? (uint64_t)uc->uc_mcontext.gregs[REG_RSP] : cpu->ret_sp);
+	cut_return(cpu, inside && !vector ? (uint64_t)uc->uc_mcontext.gregs[REG_RSP] : cpu->ret_sp);
 	if (inside && at > x->ret_miss && at < x->ret_miss_end)
 		uc->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)(x->rx + x->ret_miss);
 	b = emu_block_by_code(cpu->world, (uint32_t)at);
