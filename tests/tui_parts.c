@@ -369,7 +369,7 @@ static void test_actions(void **state)
 {
 	(void)state;
 	static const unsigned screens[] = { TUI_IN_LIST, TUI_IN_LESSON, TUI_IN_REPLAY, TUI_IN_TRANSLATED, TUI_IN_SIDES,
-					    TUI_IN_BLOCKS, TUI_IN_PICKED };
+					    TUI_IN_BLOCKS, TUI_IN_PICKED, TUI_IN_PASSES };
 	for (int a = 0; a < TUI_ACTIONS; a++) {
 		int k;
 		assert_true(tui_action_key((enum tui_action)a, 0) >= 0);

@@ -297,6 +297,13 @@ static void test_keys(void **state)
 	assert_true(shows(&s, "guest"));
 	assert_false(shows(&s, "host code"));
 	tui_app_key(s.app, TUI_K_RIGHT);
+	tui_app_key(s.app, 'z');
+	assert_true(shows(&s, "IR after the passes"));
+	tui_app_key(s.app, ']'); /* the passes one by one, then all again */
+	assert_true(shows(&s, "after dead (pass"));
+	tui_app_key(s.app, ']');
+	assert_true(shows(&s, "IR after the passes"));
+	tui_app_key(s.app, 'z');
 	tui_app_key(s.app, TUI_K_RIGHT);
 	tui_app_key(s.app, TUI_K_RIGHT); /* no further */
 	assert_true(shows(&s, "host code"));

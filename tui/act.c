@@ -77,6 +77,8 @@ static unsigned pane_states(const struct tui_app *a, int view)
 		s |= TUI_IN_BLOCKS;
 	if (v == ENG_VIEW_stages && ls->pane[v].picked)
 		s |= TUI_IN_PICKED;
+	if (v == ENG_VIEW_stages && tui_stages_passes(&p))
+		s |= TUI_IN_PASSES;
 	return s;
 }
 
@@ -290,6 +292,15 @@ static void pick(struct tui_app *a)
 		tui_app_say(a, 0, N_("A block can be looked at while the program runs or stands still: x starts it standing still."));
 }
 
+/* The pass whose work is shown: all, the first, ... the last, all. */
+static void pass(struct tui_app *a, int by)
+{
+	struct tui_pane_state *st = &a->ls.pane[ENG_VIEW_stages];
+	const struct tui_pane p = { .m = a->ls.model, .lang = a->lang, .st = st };
+	int n = tui_stages_passes(&p) + 1;
+	st->pass = (st->pass + by + n) % n;
+}
+
 static void speed(struct tui_app *a, double factor)
 {
 	double v = (a->ls.speed > 0 ? a->ls.speed : 1) * factor;
@@ -456,6 +467,10 @@ void tui_act(struct tui_app *a, enum tui_action action)
 	case TUI_A_FOLLOW:
 		ls->pane[ENG_VIEW_stages] = (struct tui_pane_state){ 0 };
 		eng_session_inspect(ls->session, RS_BLOCK_EMU_STAGE, 0, 0, false);
+		break;
+	case TUI_A_PASS:
+	case TUI_A_PASS_BACK:
+		pass(a, action == TUI_A_PASS ? 1 : -1);
 		break;
 	case TUI_A_LEFT:
 	case TUI_A_RIGHT:

@@ -13,6 +13,7 @@ enum tui_screens {
 	TUI_IN_SIDES = 8,   /* the focused pane has places sideways */
 	TUI_IN_BLOCKS = 16, /* ... lists blocks of the translator */
 	TUI_IN_PICKED = 32, /* ... shows the block that the student picked */
+	TUI_IN_PASSES = 128, /* ... can show passes over the IR one by one */
 };
 
 enum tui_action {

@@ -19,6 +19,7 @@ struct tui_pane_state {
 	int head;     /* rows above the first one, -1: rows cannot be clicked; kept by drawing */
 	int side;     /* place sideways: column, page */
 	int drawn;    /* sel as the last draw left it: another one means that the student moved */
+	int pass;     /* stages: 0 all passes together, else the pass whose work is shown, from 1 */
 	bool picked;  /* the student chose what `key` names; else the pane follows what is reported */
 	uint64_t key; /* of the selected or shown thing: a block's guest address */
 };
@@ -57,6 +58,9 @@ struct tui_area tui_pane_detail(struct tui_area a, const char *title, const char
 /* Text of a stream from row `top` on, lines cut at the right edge. rows: out, all its rows. */
 int tui_text_rows(const char *text, size_t n, int width);
 void tui_text_draw(struct tui_area a, const char *text, size_t n, int top, enum tui_style s);
+
+/* How many passes the pane of stages can show one by one (pane_stages.c). */
+int tui_stages_passes(const struct tui_pane *p);
 
 /* "12.3 µs", "4.56 ms", "7.890 s". Returns buf. */
 const char *tui_fmt_time(uint64_t ns, char *buf, size_t size);

@@ -14,9 +14,8 @@ static const char *const pages[] = { N_("ways"), N_("hottest first") };
 
 static int sides_of(const struct tui_pane *p, int width)
 {
-	(void)p;
 	(void)width;
-	return 2;
+	return p->m->tr.have_blocks ? 2 : 1;
 }
 
 static int rows_of(const struct tui_pane *p, int width)

@@ -9,18 +9,21 @@
 
 static const char *const titles[TUI_STAGES] = { N_("guest"), N_("IR"), N_("IR after the passes"), N_("host code") };
 
-/* Which reported stage stands in which column; -1: none. */
-static void columns_of(const struct tui_block_stages *s, int at[TUI_STAGES])
+/* The pass whose work is shown alone, from 1; 0: all together. */
+static int pass_of(const struct tui_pane *p, const struct tui_block_stages *s)
 {
-	for (int i = 0; i < TUI_STAGES; i++)
-		at[i] = -1;
-	for (unsigned i = 0; i < s->n; i++) {
-		const char *name = s->head[i].name;
-		at[!strcmp(name, "guest") ? TUI_STAGE_GUEST : !strcmp(name, "ir") ? TUI_STAGE_IR :
-		   !strcmp(name, "host") ? TUI_STAGE_HOST : TUI_STAGE_OPT] = (int)i;
-	}
-	if (at[TUI_STAGE_OPT] < 0) /* no pass is switched on: the IR stays as it is */
-		at[TUI_STAGE_OPT] = at[TUI_STAGE_IR];
+	return p->st->pass <= tui_translator_passes(s) ? p->st->pass : 0;
+}
+
+/* Which reported stage stands in which column; -1: none. The IR columns stand before and after the shown
+ * pass, or all of them. */
+static void columns_of(const struct tui_pane *p, const struct tui_block_stages *s, int at[TUI_STAGES])
+{
+	int passes = tui_translator_passes(s), pass = pass_of(p, s);
+	at[TUI_STAGE_GUEST] = 0;
+	at[TUI_STAGE_IR] = s->n < 2 ? -1 : pass ? pass : 1;
+	at[TUI_STAGE_OPT] = s->n < 2 ? -1 : 1 + (pass ? pass : passes); /* no pass is on: the IR stays as it is */
+	at[TUI_STAGE_HOST] = (int)s->n == passes + 3 ? (int)s->n - 1 : -1;
 }
 
 /* The block that the student picked, else the one reported last. */
@@ -39,8 +42,7 @@ enum detail { BARE, PLACES, BYTES };
 
 static int sides_of(const struct tui_pane *p, int width)
 {
-	(void)p;
-	return TUI_STAGES + 1 - columns_in(width);
+	return shown(p) ? TUI_STAGES + 1 - columns_in(width) : 1;
 }
 
 /* The rows of the columns that are shown. */
@@ -48,7 +50,7 @@ static void make(const struct tui_pane *p, int width, const struct tui_block_sta
 {
 	const char *text[TUI_STAGES];
 	int at[TUI_STAGES];
-	columns_of(s, at);
+	columns_of(p, s, at);
 	for (int i = 0; i < TUI_STAGES; i++)
 		text[i] = at[i] < 0 ? NULL : s->text[at[i]];
 	tui_stages_make(out, text, ((1u << columns_in(width)) - 1) << p->st->side);
@@ -124,7 +126,7 @@ static void put_cell(struct tui_area a, int y, int column, const struct tui_stag
 
 /* "7 instructions → 12 operations → 9 left → 88 bytes", or the numbers alone where that is too long. */
 static void put_counts(struct tui_area a, int from, const struct tui_pane *p, const struct tui_stages *st,
-		       unsigned host_bytes)
+		       unsigned host_bytes, bool one_pass)
 {
 	rs_auto_str full = RS_STR_INIT, brief = RS_STR_INIT;
 	const unsigned n[] = { st->count[TUI_STAGE_GUEST], st->count[TUI_STAGE_IR], st->count[TUI_STAGE_OPT],
@@ -141,7 +143,7 @@ static void put_counts(struct tui_area a, int from, const struct tui_pane *p, co
 		rs_str_addf(&full, tui_tr(p, words[i]), n[i]);
 		rs_str_addf(&brief, i == TUI_STAGE_HOST ? "%u B" : "%u", n[i]);
 	}
-	const char *text = from + tui_width(a.g, full.p) <= a.w ? full.p : brief.p;
+	const char *text = !one_pass && from + tui_width(a.g, full.p) <= a.w ? full.p : brief.p;
 	if (from + tui_width(a.g, text) <= a.w)
 		tui_put_right(a, a.w, 0, TUI_S_DIM, text);
 }
@@ -156,13 +158,14 @@ static void draw_head(struct tui_area a, const struct tui_pane *p, const struct 
 	char n[32];
 	if (at >= 0 && t->blocks.counted && t->block[at].runs > runs)
 		runs = t->block[at].runs;
-	columns_of(s, host);
+	columns_of(p, s, host);
 	if (h->symbol[0])
 		x += tui_put_max(a, x, 0, a.w / 2, TUI_S_ACCENT, h->symbol) + 2;
 	x += tui_putf(a, x, 0, TUI_S_DIM, "0x%llx", (unsigned long long)h->pc) + 2;
 	if (runs)
 		x += tui_putf(a, x, 0, TUI_S_STRONG, "×%s", tui_fmt_count(runs, n, sizeof(n))) + 2;
-	put_counts(a, x, p, st, host[TUI_STAGE_HOST] >= 0 ? s->head[host[TUI_STAGE_HOST]].code_size : 0);
+	put_counts(a, x, p, st, host[TUI_STAGE_HOST] >= 0 ? s->head[host[TUI_STAGE_HOST]].code_size : 0,
+		   pass_of(p, s));
 }
 
 /* What the marks mean, where there is room for it. */
@@ -251,13 +254,25 @@ static enum detail share_width(const struct tui_stages *st, int first, int k, in
 	return how;
 }
 
+static void title_of(const struct tui_pane *p, const struct tui_block_stages *s, int column, struct rs_str *out)
+{
+	int pass = pass_of(p, s);
+	if (pass && column == TUI_STAGE_OPT)
+		rs_str_addf(out, tui_tr(p, N_("after %s (pass %d of %d)")), s->head[pass + 1].name, pass,
+			    tui_translator_passes(s));
+	else if (pass && column == TUI_STAGE_IR)
+		rs_str_addf(out, tui_tr(p, N_("IR before %s")), s->head[pass + 1].name);
+	else
+		rs_str_add(out, tui_tr(p, titles[column]));
+}
+
 static void draw_columns(struct tui_area a, const struct tui_pane *p, const struct tui_block_stages *s,
 			 const struct tui_stages *st)
 {
 	int k = columns_in(a.w), first = p->st->side, at[TUI_STAGES];
 	struct tui_area list = tui_area_sub(a, 0, 1, a.w, a.h - 1);
 	int top = tui_pane_window(p, &tui_pane_stages, (int)st->rows, list.h);
-	columns_of(s, at);
+	columns_of(p, s, at);
 	bool band = true;
 	for (int r = 0; r - top < list.h && r < (int)st->rows; r++) { /* bands tell the instructions apart */
 		band ^= st->row[r].first;
@@ -274,7 +289,9 @@ static void draw_columns(struct tui_area a, const struct tui_pane *p, const stru
 		int w = widths[i], column = first + i;
 		struct tui_area c = tui_area_sub(list, x, 0, w, list.h);
 		struct tui_area t = tui_area_sub(a, x, 0, w, 1);
-		int used = tui_put(t, 1, 0, TUI_S_STRONG, tui_tr(p, titles[column]));
+		rs_auto_str title = RS_STR_INIT;
+		title_of(p, s, column, &title);
+		int used = tui_put(t, 1, 0, TUI_S_STRONG, title.p);
 		if (column == TUI_STAGE_OPT && at[column] >= 0 && at[column] == at[TUI_STAGE_IR])
 			tui_put(t, used + 2, 0, TUI_S_DIM, tui_tr(p, N_("(all off)")));
 		if (at[column] < 0)
@@ -327,6 +344,12 @@ static void draw(struct tui_area a, const struct tui_pane *p)
 		draw_legend(a, a.h - 1, p);
 	draw_columns(tui_area_sub(a, 0, 1, a.w, a.h - 1 - legend), p, s, &st);
 	tui_stages_release(&st);
+}
+
+int tui_stages_passes(const struct tui_pane *p)
+{
+	const struct tui_block_stages *s = shown(p);
+	return s ? tui_translator_passes(s) : 0;
 }
 
 const struct tui_pane_ops tui_pane_stages = { .draw = draw, .rows = rows_of, .sides = sides_of };

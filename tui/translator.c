@@ -138,6 +138,12 @@ const struct tui_block_stages *tui_translator_stages(const struct tui_translator
 	return best;
 }
 
+int tui_translator_passes(const struct tui_block_stages *s)
+{
+	int n = (int)s->n - 2; /* the first two are guest and IR */
+	return n <= 0 ? 0 : n - !strcmp(s->head[s->n - 1].name, "host");
+}
+
 int tui_translator_block(const struct tui_translator *t, uint64_t pc)
 {
 	for (unsigned i = 0; i < t->blocks.n; i++)

@@ -41,6 +41,8 @@ void tui_translator_clear(struct tui_translator *t);
 void tui_translator_take(struct tui_translator *t, enum rs_block kind, const unsigned char *p, size_t n);
 /* The stages of the block at pc; of the newest report when `any`. NULL: none was reported. */
 const struct tui_block_stages *tui_translator_stages(const struct tui_translator *t, uint64_t pc, bool any);
+/* How many passes over the IR were reported one by one. */
+int tui_translator_passes(const struct tui_block_stages *s);
 /* Index of the block that begins at pc; -1. */
 int tui_translator_block(const struct tui_translator *t, uint64_t pc);
 /* The most runs of one block; 0: none was counted. */
