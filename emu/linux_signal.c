@@ -168,6 +168,7 @@ static bool is_forwardable(int sig)
 	case SIGILL:
 	case SIGFPE:
 	case SIGTRAP:
+	case SIGSYS: /* the sandbox's */
 	case SIGKILL:
 	case SIGSTOP:
 		return false;
@@ -184,20 +185,21 @@ static void mask_async(sigset_t *set)
 	sigdelset(set, SIGBUS);
 }
 
+/* What ends the process by default is noted, too, so that the end has the guest's shape; but keys of the
+ * terminal and termination from outside stay the lab's. */
+#define ALWAYS (EMU_SIGSET(SIGALRM) | EMU_SIGSET(SIGVTALRM) | EMU_SIGSET(SIGPROF) | EMU_SIGSET(SIGPIPE))
+
 void emu_signal_disposed(struct emu_linux *l, int sig)
 {
 	struct sigaction sa = { .sa_flags = SA_SIGINFO };
 	uint64_t handler = l->action[sig].handler, bit = EMU_SIGSET(sig);
-	/* What ends the process by default is noted, too, so that the end has the guest's shape; but
-	 * keys of the terminal and termination from outside stay the lab's. */
-	const uint64_t always = EMU_SIGSET(SIGALRM) | EMU_SIGSET(SIGVTALRM) | EMU_SIGSET(SIGPROF) | EMU_SIGSET(SIGPIPE);
 
 	if (!is_forwardable(sig))
 		return;
 	mask_async(&sa.sa_mask);
 	if (handler == IGNORE)
 		sa.sa_handler = SIG_IGN, sa.sa_flags = 0;
-	else if (handler == DEFAULT && !((l->noted | always) & bit))
+	else if (handler == DEFAULT && !((l->noted | ALWAYS) & bit))
 		sa.sa_handler = SIG_DFL, sa.sa_flags = 0;
 	else
 		sa.sa_sigaction = on_host_signal;
@@ -256,7 +258,8 @@ int emu_signals_init(struct emu_linux *l)
 		if (is_forwardable(sig) && sigaction(sig, NULL, &old) == 0 && old.sa_handler == SIG_IGN &&
 		    sig != SIGPIPE)
 			l->action[sig].handler = IGNORE;
-		emu_signal_disposed(l, sig);
+		else if (ALWAYS & EMU_SIGSET(sig))
+			emu_signal_disposed(l, sig);
 	}
 	return sigaction(EMU_WAKE_SIGNAL, &sa, NULL) < 0 ? -errno : 0;
 }

@@ -202,9 +202,9 @@ const struct eng_cmd eng_cmd_emu = {
 const struct eng_cmd eng_cmd_emu_run = {
 	.name = "emu run", .args = N_("PROGRAM [ARG...]"), .args_min = 1, .args_max = 0, .arg = ENG_ARG_FILE,
 	.tail = true, .pure = true, .opts = run_opts,
-	.brief = N_("run a RISC-V program"),
+	.brief = N_("run a RISC-V or AArch64 program"),
 	.help = N_("PROGRAM is a static Linux executable for 64-bit RISC-V (RV64GC with Zba, Zbb, Zbs and "
-		   "Zicond). It gets the arguments behind it, the environment, and the files and descriptors "
+		   "Zicond) or AArch64 (Armv8.0 with floating point, Advanced SIMD, CRC32, LSE and DotProd). It gets the arguments behind it, the environment, and the files and descriptors "
 		   "of this process. The exit code is the program's own; a signal that ends it ends this "
 		   "command, too. A system call that is not supported fails with ENOSYS and is named once on "
 		   "standard error."),

@@ -37,7 +37,7 @@ print(#utf8.char(0x4e2d, 0x6587), utf8.len("中文"), tostring(1e15), 2^53, 0x7f
 local function gen(n) return coroutine.wrap(function() for i = 1, n do coroutine.yield(i * i) end end) end
 local sum = 0
 for v in gen(1000) do sum = sum + v end
-print(sum, select("#", nil, nil), pcall(error, { code = 5 }))
+print(sum, select("#", nil, nil), select(2, pcall(error, { code = 5 })).code)
 print(pcall(function() local x = nil; return x.y end))
 print(select(2, xpcall(function() error("deep", 2) end, function(m) return "handled " .. tostring(m) end)))
 
