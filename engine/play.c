@@ -1,4 +1,5 @@
 /* A lesson as linear text: heading, texts, what happens as it happens, predictions, checks. */
+#include "engine/kinds.h"
 #include "engine/play.h"
 
 #include <errno.h>
@@ -227,9 +228,21 @@ static void step_begins(struct player *p)
 /* Counts beside the events. */
 static void tell_counts(struct player *p, unsigned step)
 {
+	const struct eng_run *run = p->l->step[step].run;
 	rs_auto_str text = RS_STR_INIT;
 	rs_auto_str out = RS_STR_INIT;
+	rs_auto_str stages = RS_STR_INIT;
 
+	/* a block that nobody chose is just the one that ran last */
+	eng_stages_tell(&p->tell.stages, p->c->lang, &stages);
+	for (const char *s = run && run->kind == eng_kind_by_name("emu") && run->emu.desc.at ? stages.p : ""; *s;) {
+		size_t n = strcspn(s, "\n");
+
+		rs_str_add(&out, "  ");
+		eng_add_clean(&out, s, n);
+		rs_str_addc(&out, '\n');
+		s += n + (s[n] == '\n');
+	}
 	eng_tell_emu_counts(&eng_session_evidence(p->s, step)->counters, p->c->lang, &text);
 	for (char *save, *line = strtok_r(text.p, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
 		eng_fill(&out, line, NULL, 2, WIDTH);

@@ -253,6 +253,8 @@ static void on_event(struct rs_sink *self, const struct rs_event *ev)
 		take_output(t, ev);
 		return;
 	}
+	if (ev->kind == RS_EV_STATE_BLOCK)
+		eng_stages_take(&t->stages, ev);
 	if (ev->kind >= RS_KIND_COUNT)
 		return;
 	if (t->told[ev->kind] >= ENG_TELL_LINES) {
@@ -273,6 +275,8 @@ void eng_tell_init(struct eng_tell *t, FILE *out, enum rs_lang lang)
 	*t = (struct eng_tell){ .sink = { .event = on_event }, .out = out, .lang = lang };
 	for (unsigned i = 0; i < 8; i++)
 		t->line[i] = (struct rs_str)RS_STR_INIT;
+	for (unsigned i = 0; i < 4; i++)
+		t->stages.text[i] = (struct rs_str)RS_STR_INIT;
 }
 
 void eng_tell_finish(struct eng_tell *t)
@@ -298,4 +302,5 @@ void eng_tell_release(struct eng_tell *t)
 {
 	for (unsigned i = 0; i < 8; i++)
 		rs_str_release(&t->line[i]);
+	eng_stages_release(&t->stages);
 }

@@ -1,6 +1,8 @@
 /* The words for the events of the translator. */
 #include "engine/tell.h"
 
+#include <string.h>
+
 static void tell_block(const struct rs_event *ev, const struct eng_words *w, enum rs_lang lang,
 		       struct rs_str *out)
 {
@@ -99,4 +101,62 @@ void eng_tell_emu_counts(const struct rs_counters *c, enum rs_lang lang, struct 
 	eng_say(out, lang, N_("Code: %s guest instructions were executed; lookups: %s, chains: %s. Time: %s.\n"),
 		amount(c, RS_CTR_EMU_INSNS, RS_UNIT_dec, a), amount(c, RS_CTR_EMU_LOOKUPS, RS_UNIT_dec, b),
 		amount(c, RS_CTR_EMU_CHAINS, RS_UNIT_dec, d), amount(c, RS_CTR_EMU_CODE_NS, RS_UNIT_ns, e));
+}
+
+/* ---- the stages of the block that the lesson chose ---- */
+
+#define STAGE_LINES 48 /* of a stage are told */
+
+void eng_stages_take(struct eng_stages *s, const struct rs_event *ev)
+{
+	const struct rs_emu_stage *head = (const struct rs_emu_stage *)s->in.buf;
+	size_t n = ev->arg[0] == RS_BLOCK_EMU_STAGE ? rs_state_feed(&s->in, ev) : 0;
+	unsigned slot;
+
+	if (n <= sizeof(*head))
+		return;
+	for (unsigned i = 0; head->index == 0 && i < 4; i++)
+		rs_str_clear(&s->text[i]);
+	slot = !strncmp(head->name, "guest", sizeof(head->name)) ? 0 :
+	       !strncmp(head->name, "ir", sizeof(head->name)) ? 1 :
+	       !strncmp(head->name, "host", sizeof(head->name)) ? 3 : 2; /* of the passes the last one stays */
+	memcpy(s->symbol, head->symbol, sizeof(s->symbol) - 1);
+	rs_str_clear(&s->text[slot]);
+	rs_str_addn(&s->text[slot], (const char *)s->in.buf + sizeof(*head), n - sizeof(*head));
+}
+
+void eng_stages_tell(struct eng_stages *s, enum rs_lang lang, struct rs_str *out)
+{
+	static const char *const titles[4] = {
+		N_("The block at %s, guest instructions:\n"), N_("The block at %s, IR:\n"),
+		N_("The block at %s, IR after the passes:\n"), N_("The block at %s, host code:\n"),
+	};
+
+	for (unsigned i = 0; i < 4; i++) {
+		const char *line = s->text[i].p;
+		unsigned lines = 0;
+
+		if (*line)
+			eng_say(out, lang, titles[i], s->symbol);
+		while (*line) {
+			size_t n = strcspn(line, "\n"), skip = strcspn(line, "\t\n");
+
+			skip = skip < n ? skip + 1 : 0;
+			if (lines++ < STAGE_LINES) {
+				rs_str_add(out, "    ");
+				rs_str_addn(out, line + skip, n - skip);
+				rs_str_addc(out, '\n');
+			}
+			line += n + (line[n] == '\n');
+		}
+		if (lines > STAGE_LINES)
+			rs_str_addf(out, rs_tr(lang, N_("    ... and %u more lines\n")), lines - STAGE_LINES);
+		rs_str_clear(&s->text[i]);
+	}
+}
+
+void eng_stages_release(struct eng_stages *s)
+{
+	for (unsigned i = 0; i < 4; i++)
+		rs_str_release(&s->text[i]);
 }
