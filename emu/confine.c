@@ -4,9 +4,7 @@
 #include <linux/openat2.h>
 #include <sched.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/syscall.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "emu/linux_calls.h"

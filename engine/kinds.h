@@ -29,7 +29,7 @@ struct eng_run_vm {
 struct eng_run_emu {
 	struct emu_desc desc;     /* as emu_desc_check wants it, but program, argv and what the session
 				     decides (timeout_ns, start_paused, watched) are NULL/0; engine is
-				     NULL unless the lesson fixed it. Its strings point into `text` */
+				     NULL unless the lesson fixed it */
 	const char *guest;        /* "riscv64", "aarch64": what the source is compiled for */
 	struct eng_strings with;  /* further source files */
 	struct eng_strings flags; /* of the compiler */
