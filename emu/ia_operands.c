@@ -219,6 +219,13 @@ uint16_t ia_stack_load(struct ia *t, int64_t off, unsigned bytes)
 	return ia_load(t, stack_address(t, off), bytes);
 }
 
+void ia_stack_probe(struct ia *t, int64_t off, unsigned bytes)
+{
+	struct ia_address at = stack_address(t, off);
+
+	ia_store(t, at, bytes, ia_load(t, at, bytes));
+}
+
 void ia_stack_move(struct ia *t, uint16_t n)
 {
 	unsigned wide = ia_stack_bytes(t);
@@ -231,8 +238,13 @@ void ia_stack_move(struct ia *t, uint16_t n)
 		ia_put(t, IA_RSP, 2, ia_zext(t, ia_2(t, EMU_OP_ADD, EMU_R(IA_RSP), n), 2));
 }
 
+void ia_stack_store(struct ia *t, int64_t off, unsigned bytes, uint16_t value)
+{
+	ia_store(t, stack_address(t, off), bytes, value);
+}
+
 void ia_push(struct ia *t, uint16_t value, unsigned bytes)
 {
-	ia_store(t, stack_address(t, -(int64_t)bytes), bytes, value);
+	ia_stack_store(t, -(int64_t)bytes, bytes, value);
 	ia_stack_move(t, ia_k(t, -(int64_t)bytes));
 }

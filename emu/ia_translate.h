@@ -138,8 +138,11 @@ void ia_write(struct ia *t, unsigned n, const struct ia_address *at, uint16_t va
 unsigned ia_stack_bytes(const struct ia *t);
 uint16_t ia_stack_pointer(struct ia *t);
 void ia_push(struct ia *t, uint16_t value, unsigned bytes);
-/* Loads from the stack at rSP + off; rSP stays. */
+/* Loads from the stack at rSP + off, stores there; rSP stays. */
 uint16_t ia_stack_load(struct ia *t, int64_t off, unsigned bytes);
+void ia_stack_store(struct ia *t, int64_t off, unsigned bytes, uint16_t value);
+/* Faults when the stack at rSP + off cannot be written. */
+void ia_stack_probe(struct ia *t, int64_t off, unsigned bytes);
 /* rSP += n. */
 void ia_stack_move(struct ia *t, uint16_t n);
 

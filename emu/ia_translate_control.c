@@ -70,16 +70,18 @@ static void ret(struct ia *t)
 
 static void enter(struct ia *t)
 {
-	unsigned bytes = t->i.osize, wide = ia_stack_bytes(t);
-	uint16_t frame;
+	unsigned bytes = t->i.osize;
 
 	if (t->i.imm2 & 31) {
 		ia_complex(t);
 		return;
 	}
-	ia_push(t, ia_get(t, IA_RBP, bytes), bytes);
-	frame = ia_stack_pointer(t);
-	ia_put(t, IA_RBP, bytes < wide ? bytes : wide, bytes < wide ? ia_zext(t, frame, bytes) : frame);
+	ia_stack_store(t, -(int64_t)bytes, bytes, ia_get(t, IA_RBP, bytes));
+	/* the stack is looked at where it will end (SDM volume 2A, ENTER) */
+	ia_stack_probe(t, -(int64_t)bytes - (t->i.imm & 0xffff), bytes);
+	ia_stack_move(t, ia_k(t, -(int64_t)bytes));
+	/* all of ESP with a 32-bit operand size, also on a 16-bit stack */
+	ia_put(t, IA_RBP, bytes, ia_zext(t, EMU_R(IA_RSP), bytes));
 	ia_stack_move(t, ia_k(t, -(t->i.imm & 0xffff)));
 }
 

@@ -405,7 +405,7 @@ static void add_row(struct builder *b)
 		if (read_by(&i) & b->undefined)
 			define_flags(b);
 		from = b->at;
-		if (i.memory && (i.base == IA_RIP || (i.base == IA_NOREG && i.asize == 4))) {
+		if (i.memory && (c[modrm] & 0xc7) == 5 && i.asize != 2) {
 			uint32_t target = (b->s->bits == 16 ? 0 : DATA) + below(DATA_SIZE + 6000);
 
 			disp32(c + modrm + 1, i.base == IA_RIP ? target - (CODE + from + i.len) : target);
@@ -588,6 +588,8 @@ static void build(struct sequence *s, unsigned bits, uint64_t seed)
 		s->in.r[k] = bits == 64 ? number() : k < 8 ? (uint32_t)number() : 0;
 	s->in.r[IA_RCX] = below(2) ? below(40) : s->in.r[IA_RCX];
 	s->in.r[IA_RSP] = at;
+	if (bits == 16) /* the upper half is not looked at, and SP wraps */
+		s->in.r[IA_RSP] = (below(2) ? 0x12340000u : 0) | (below(16) ? at : below(6));
 	s->in.r[IA_RBX] = base + (below(8) ? 1024 + below(bits == 16 ? 2048 : 6144) : below(DATA_SIZE + 8000));
 	s->in.r[IA_RSI] = base + (below(8) ? 1024 + below(bits == 16 ? 2048 : 6144) : below(DATA_SIZE + 8000));
 	s->in.r[IA_RDI] = base + (below(8) ? 1024 + below(bits == 16 ? 2048 : 6144) : below(DATA_SIZE + 8000));
@@ -922,6 +924,9 @@ static bool same_fault(const struct sequence *s, const struct machine *got)
 {
 	const struct machine *want = &s->out;
 
+	/* over the end of a segment of 4 GiB: #GP there; limits are no business of translated code */
+	if (s->bits == 16 && !want->addr && got->addr < DATA && got->addr >= DATA - 16)
+		return true;
 	if (want->write && !got->write)
 		return want->addr == got->addr || (got->addr == DATA + DATA_SIZE + 4096 && want->addr > got->addr - 16 &&
 						   want->addr < got->addr);
