@@ -106,8 +106,8 @@ int main(int argc, char **argv)
 	}
 	printf("vfork: %d word %d\n", status_of(pid), word);
 	r = posix_spawn(&pid, self[0], NULL, NULL, self, environ);
-	printf("spawn: %d", r);
-	printf(" %d\n", status_of(pid));
+	sum = status_of(pid);
+	printf("spawn: %d %d\n", r, sum);
 	r = posix_spawn(&pid, missing[0], NULL, NULL, missing, environ);
 	printf("spawn of nothing: %d\n", r == ENOENT);
 	r = posix_spawnp(&pid, "sh", NULL, NULL, sh, environ);

@@ -48,7 +48,7 @@ static void handle(int sig, void (*fn)(int), int flags)
 int main(void)
 {
 	struct sigaction sa;
-	struct itimerval t = { { 0, 0 }, { 0, 30000 } };
+	struct itimerval t = { { 1, 0 }, { 0, 50000 } }; /* again, should the first come too early */
 	stack_t ss = { .ss_sp = alt, .ss_size = sizeof(alt) };
 	sigset_t set, old, pending;
 	char *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), c;
