@@ -28,6 +28,12 @@ void a64_flags_set(struct emu_xlat *x, enum emu_opcode op, bool wide, uint16_t a
 	a64_flags_set_if(x, op, wide, a, b, EMU_NOTEMP, 0);
 }
 
+void a64_flags_set_packed(struct emu_xlat *x, uint16_t t)
+{
+	emu_ir_1(x->ir, EMU_OP_MOV, A64_FLAGS, t);
+	x->flags.known = x->flags.late = false;
+}
+
 void a64_flags_set_bits(struct emu_xlat *x, uint16_t t)
 {
 	struct emu_ir *ir = x->ir;
@@ -35,8 +41,7 @@ void a64_flags_set_bits(struct emu_xlat *x, uint16_t t)
 	uint16_t c = a64_new_i(ir, EMU_OP_SHL, a64_new_i(ir, EMU_OP_AND, t, 2), 7);
 	uint16_t v = a64_new_i(ir, EMU_OP_AND, t, 1);
 
-	emu_ir_2(ir, EMU_OP_OR, A64_FLAGS, a64_new(ir, EMU_OP_OR, nz, c), v);
-	x->flags.known = x->flags.late = false;
+	a64_flags_set_packed(x, a64_new(ir, EMU_OP_OR, a64_new(ir, EMU_OP_OR, nz, c), v));
 }
 
 /* ---- who reads them ---- */

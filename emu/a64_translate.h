@@ -78,7 +78,9 @@ void a64_flags_set(struct emu_xlat *x, enum emu_opcode op, bool wide, uint16_t a
 /* ... as above if the temp c is not 0, else `nzcv` (bits 3 to 0). */
 void a64_flags_set_if(struct emu_xlat *x, enum emu_opcode op, bool wide, uint16_t a, uint16_t b, uint16_t c,
 		      unsigned nzcv);
-/* ... the four bits N Z C V in bits 3 to 0 of temp t (a floating-point comparison). */
+/* ... packed in temp t (a floating-point comparison). */
+void a64_flags_set_packed(struct emu_xlat *x, uint16_t t);
+/* ... the four bits N Z C V in bits 3 to 0 of temp t. */
 void a64_flags_set_bits(struct emu_xlat *x, uint16_t t);
 /* Packed flags as a constant. */
 unsigned a64_flags_pack(unsigned nzcv);

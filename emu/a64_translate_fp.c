@@ -172,7 +172,7 @@ bool a64_fp_compare(struct emu_xlat *x, const struct a64_insn *i)
 	uint16_t m = is_compare_zero(i) ? a64_vconst(x->ir, 0, true) : EMU_F(i->rm), t = emu_ir_temp(x->ir);
 
 	op2(x->ir, EMU_OP_VFCMP, a64_fp(i) | mark, t, EMU_F(i->rn), m);
-	a64_flags_set_bits(x, t);
+	a64_flags_set_packed(x, t);
 	return true;
 }
 
@@ -194,8 +194,8 @@ bool a64_fp_cond_cmp(struct emu_xlat *x, const struct a64_insn *i)
 
 	op2(ir, EMU_OP_VFCMP, a64_fp(i) | (i->id == A64_fccmpe ? EMU_VHI : 0), t, number_if(ir, c, EMU_F(i->rn)),
 	    number_if(ir, c, EMU_F(i->rm)));
-	emu_ir_emit(ir, EMU_OP_SELECT, 0, u, c, t, emu_ir_const(ir, i->imm), 0);
-	a64_flags_set_bits(x, u);
+	emu_ir_emit(ir, EMU_OP_SELECT, 0, u, c, t, emu_ir_const(ir, a64_flags_pack((unsigned)i->imm)), 0);
+	a64_flags_set_packed(x, u);
 	return true;
 }
 

@@ -354,9 +354,11 @@ static uint64_t flags_of(unsigned aux, uint64_t a, uint64_t b)
 
 	if (is_nan(aux & 3, a) || is_nan(aux & 3, b)) {
 		emu_fp_compare(aux & EMU_VHI ? EMU_OP_FLE : EMU_OP_FEQ, a, b, w);
-		return 3;
+		return EMU_FLAG_C | EMU_FLAG_V;
 	}
-	return emu_fp_compare(EMU_OP_FEQ, a, b, w) ? 6 : emu_fp_compare(EMU_OP_FLT, a, b, w) ? 8 : 2;
+	if (emu_fp_compare(EMU_OP_FEQ, a, b, w))
+		return EMU_FLAG_Z | EMU_FLAG_C;
+	return emu_fp_compare(EMU_OP_FLT, a, b, w) ? EMU_FLAG_N : EMU_FLAG_C;
 }
 
 static uint64_t lane(const struct emu_cpu *cpu, unsigned op, unsigned aux, int64_t imm, uint64_t a, uint64_t b, uint64_t c)

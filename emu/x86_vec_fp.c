@@ -198,11 +198,13 @@ static bool compare(struct gen *g, const struct emu_op *op)
 /* Flags: less N, equal Z C, greater C, unordered C V. */
 static void flags(struct gen *g, const struct emu_op *op)
 {
-	static const struct { uint8_t cc, bits; } rows[3] = { { CC_B, 8 }, { CC_E, 6 }, { CC_P, 3 } };
+	static const struct { uint8_t cc; uint16_t bits; } rows[3] = {
+		{ CC_B, EMU_FLAG_N }, { CC_E, EMU_FLAG_Z | EMU_FLAG_C }, { CC_P, EMU_FLAG_C | EMU_FLAG_V },
+	};
 	int a = gen_fuse(g, op->a), b = gen_fuse(g, op->b), d = gen_scratch(g), t = gen_scratch(g);
 
 	as_vrr(&g->as, (op->aux & 3) == EMU_V64, 1, false, op->aux & EMU_VHI ? 0x2f : 0x2e, a, 0, b);
-	as_mov_ri_flags(&g->as, d, 2);
+	as_mov_ri_flags(&g->as, d, EMU_FLAG_C);
 	for (unsigned i = 0; i < 3; i++) { /* unordered sets all three: it comes last */
 		as_mov_ri_flags(&g->as, t, rows[i].bits);
 		as_rr(&g->as, false, 0x0f40u | rows[i].cc, d, t);
