@@ -1,7 +1,7 @@
 #!/bin/bash
 # C and C++ programs of tests/guests/corpus, compiled for each guest with several levels of optimisation,
 # print under `ringside emu run` what their native build prints, with the same status, on both engines.
-#   CORPUS_ONLY="setjmp heap"   these alone     CORPUS_GUESTS=riscv64     CORPUS_OPTS="-O0 -O2"
+#   CORPUS_ONLY="setjmp heap"   these alone     CORPUS_GUESTS=riscv64     CORPUS_OPTS="-O0 -O2 -O3"
 set -u
 flags="-D_GNU_SOURCE -w -ffp-contract=off -frounding-math -fno-builtin -fnon-call-exceptions"
 guests=${CORPUS_GUESTS:-riscv64 aarch64}
@@ -24,8 +24,10 @@ one() {
 	for guest in $guests; do
 		cross=$guest-linux-gnu-$cc
 		command -v "$cross" >/dev/null || { echo "skipped: no $cross" >>"$out"; continue; }
-		# Compiling takes most of the time: each program at -O2, and in turns without and with more.
-		opts=${CORPUS_OPTS:-"-O2 $3"}
+		# Compiling takes most of the time: each program at -O2, and for one guest in turns without and with more.
+		opts=-O2
+		[ "${3%:*}" != $guest ] || opts="-O2 ${3#*:}"
+		opts=${CORPUS_OPTS:-$opts}
 		for opt in $opts; do
 			what="$name $guest $opt"
 			$cross $opt $flags -static -o "$dir/$name.guest" "$src" $lib 2>"$dir/$name.log" || { cat "$dir/$name.log" >>"$out"; say_failed "$what: build"; continue; }
@@ -63,8 +65,8 @@ turn=0
 for src in tests/guests/corpus/*.cc tests/guests/corpus/*.c; do
 	[ -z "${CORPUS_ONLY:-}" ] || [[ " $CORPUS_ONLY " == *" $(basename "${src%.*}") "* ]] || continue
 	turn=$((turn + 1))
-	extra=-O0
-	[ $((turn % 2)) = 0 ] && extra=-O3
+	case $((turn % 4)) in 0) extra=riscv64:-O0 ;; 1) extra=aarch64:-O0 ;; 2) extra=riscv64:-O3 ;; 3) extra=aarch64:-O3 ;; esac
+	[ "${src##*.}" != cc ] || extra=none:
 	printf '%s\0%s\0%s\0' "$src" "$dir" "$extra"
 done | xargs -0 -n 3 -P "$(nproc)" "$0" --one
 cat "$dir"/*.result | grep -v '^run$' | sort | uniq -c | sed -n 's/^ *[0-9]* \(skipped: .*\)/\1/p'
