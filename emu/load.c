@@ -276,6 +276,9 @@ static bool section(const struct loader *ld, unsigned i, Elf64_Shdr *s)
 	return s->sh_type != SHT_NOBITS && s->sh_offset <= ld->size && s->sh_size <= ld->size - s->sh_offset;
 }
 
+/* A file may claim millions of symbols with one endless name. */
+#define NAME_MAX_BYTES 1024u
+
 /* True when `each` did, which ends the walk. */
 static bool walk_table(const struct loader *ld, const Elf64_Shdr *table, emu_symbol_fn *each, void *arg)
 {
@@ -286,12 +289,14 @@ static bool walk_table(const struct loader *ld, const Elf64_Shdr *table, emu_sym
 	for (uint64_t at = 0; at + sizeof(Elf64_Sym) <= table->sh_size; at += sizeof(Elf64_Sym)) {
 		const char *name;
 		Elf64_Sym s;
+		uint64_t left;
 
 		memcpy(&s, ld->data + table->sh_offset + at, sizeof(s));
 		if (s.st_shndx == SHN_UNDEF || s.st_name >= strings.sh_size)
 			continue;
 		name = (const char *)ld->data + strings.sh_offset + s.st_name;
-		if (memchr(name, 0, strings.sh_size - s.st_name) && each(arg, name, s.st_value, s.st_size, s.st_info))
+		left = strings.sh_size - s.st_name;
+		if (memchr(name, 0, left < NAME_MAX_BYTES ? left : NAME_MAX_BYTES) && each(arg, name, s.st_value, s.st_size, s.st_info))
 			return true;
 	}
 	return false;

@@ -9,6 +9,8 @@
 #include "engine/base/str.h"
 #include "emu/linux.h"
 
+#define SYMBOLS_MAX 65536u /* of a program; the rest has no names */
+
 struct symbol {
 	uint64_t addr, size;
 	uint32_t name;           /* offset in names */
@@ -35,6 +37,8 @@ static bool add(void *arg, const char *name, uint64_t addr, uint64_t size, unsig
 	/* "$x" and its kind mark what bytes are (ELF for the Arm 64-bit Architecture, 5.5.5) */
 	if (type > STT_FUNC || !*name || *name == '$' || !strncmp(name, ".L", 2))
 		return false;
+	if (s->n == SYMBOLS_MAX)
+		return true;
 	if (s->n == s->cap) {
 		s->cap = s->cap ? 2 * s->cap : 256;
 		s->v = rs_xrealloc(s->v, s->cap, sizeof(*s->v));
