@@ -2,7 +2,7 @@
  *
  *   fold     operations on constants, and simpler forms: x + 0, x & 0, x << 0
  *   copy     a copy's source takes the place of the copy; a box that is opened at once disappears
- *   fuse     setcond + brcond (or select) becomes one comparison
+ *   fuse     setcond + brcond (or select) becomes one comparison; two shifts become one extension
  *   loads    memory that was loaded before, with no write in between, is not loaded again
  *   dead     results that nobody reads are not computed
  *
@@ -20,7 +20,7 @@ static const struct {
 } passes[EMU_PASSES] = {
 	[EMU_PASS_FOLD] = { "fold", N_("Constant folding: what is known at translation time is computed then.") },
 	[EMU_PASS_COPY] = { "copy", N_("Copy propagation: a value is read where it was first put.") },
-	[EMU_PASS_FUSE] = { "fuse", N_("Compare-branch fusion: a comparison and the branch on it become one.") },
+	[EMU_PASS_FUSE] = { "fuse", N_("Fusion: a comparison and the branch on it become one; two shifts that extend a number do, too.") },
 	[EMU_PASS_LOADS] = { "loads", N_("Redundant loads: memory that was just loaded is not loaded again.") },
 	[EMU_PASS_DEAD] = { "dead", N_("Dead code: a result that nobody reads is not computed.") },
 };
@@ -216,6 +216,115 @@ static void unbox(struct emu_ir *ir)
 	}
 }
 
+/* -- idioms: pairs of operations that are one -- */
+
+/* What is known of temps on the way down. Versions change at each write; at a label all is forgotten. */
+struct known {
+	uint16_t version[EMU_TEMPS_MAX];
+	struct { uint16_t of, source, source_version; uint8_t count; } shl[EMU_TEMPS_MAX]; /* source << count, in
+								version `of` of the temp; count 0: none */
+	bool sext[EMU_TEMPS_MAX];       /* its high half repeats bit 31 */
+};
+
+static void known_forget(const struct emu_ir *ir, struct known *k)
+{
+	int64_t v;
+
+	for (unsigned t = 0; t < ir->temps; t++) {
+		k->version[t]++;
+		k->sext[t] = is_const(ir, (uint16_t)t, &v) && v == (int32_t)v;
+	}
+}
+
+static bool is_sext(const struct known *k, const struct emu_op *op)
+{
+	switch (op->op) {
+	case EMU_OP_SEXT8: case EMU_OP_SEXT16: case EMU_OP_SEXT32: case EMU_OP_ZEXT8: case EMU_OP_ZEXT16:
+	case EMU_OP_SETCOND:
+		return true;
+	case EMU_OP_LD:
+		return op->aux < EMU_M32 || (op->aux & EMU_MSIGN);
+	case EMU_OP_MOV: case EMU_OP_NOT:
+		return k->sext[op->a];
+	case EMU_OP_AND: case EMU_OP_OR: case EMU_OP_XOR:
+		return k->sext[op->a] && k->sext[op->b];
+	default:
+		return false;
+	}
+}
+
+/* shl and then `shift` (shr or sar) by the same count: the extension that this is, or MOV for none. */
+static enum emu_opcode extension(unsigned shift, int64_t count)
+{
+	bool zero = shift == EMU_OP_SHR;
+
+	return count == 32 ? (zero ? EMU_OP_ZEXT32 : EMU_OP_SEXT32) : count == 48 ? (zero ? EMU_OP_ZEXT16 : EMU_OP_SEXT16)
+		: count == 56 ? (zero ? EMU_OP_ZEXT8 : EMU_OP_SEXT8) : EMU_OP_MOV;
+}
+
+static void shorten(const struct emu_ir *ir, const struct known *k, struct emu_op *op)
+{
+	int64_t n;
+
+	if ((op->op == EMU_OP_SHR || op->op == EMU_OP_SAR) && is_const(ir, op->b, &n) &&
+	    extension(op->op, n) != EMU_OP_MOV && k->shl[op->a].count == n && k->shl[op->a].of == k->version[op->a] &&
+	    k->shl[op->a].source_version == k->version[k->shl[op->a].source])
+		become(op, extension(op->op, n), k->shl[op->a].source);
+	if (op->op == EMU_OP_SEXT32 && k->sext[op->a])
+		become(op, EMU_OP_MOV, op->a);
+}
+
+/* The same in one register, with nothing but the start of an instruction in between. */
+static void shorten_in_place(struct emu_ir *ir, unsigned i)
+{
+	struct emu_op *op = &ir->op[i], *first = op;
+	int64_t n, m;
+
+	if (i == 0)
+		return;
+	while (--first > ir->op && first->op == EMU_OP_INSN)
+		;
+	if ((op->op != EMU_OP_SHR && op->op != EMU_OP_SAR) || first->op != EMU_OP_SHL || !is_const(ir, op->b, &n) ||
+	    !is_const(ir, first->b, &m) || n != m || first->d != op->a || first->a != op->a || op->d != op->a)
+		return;
+	if (extension(op->op, n) == EMU_OP_MOV)
+		return;
+	become(first, EMU_OP_MOV, first->a); /* of itself: nothing */
+	become(op, extension(op->op, n), op->a);
+}
+
+static void idioms(struct emu_ir *ir)
+{
+	struct known *k = rs_xcalloc(1, sizeof(*k));
+
+	known_forget(ir, k);
+	for (unsigned i = 0; i < ir->ops; i++) {
+		struct emu_op *op = &ir->op[i];
+		uint16_t source;
+		int64_t n;
+		bool sext;
+
+		if (op->op == EMU_OP_LABEL)
+			known_forget(ir, k);
+		shorten(ir, k, op);
+		shorten_in_place(ir, i);
+		if (!(ir->shape[op->op] & EMU_HAS_D) || op->d == EMU_NOTEMP)
+			continue;
+		sext = is_sext(k, op);
+		source = op->a;
+		k->version[op->d]++;
+		k->sext[op->d] = sext;
+		k->shl[op->d].count = 0;
+		if (op->op == EMU_OP_SHL && source != op->d && is_const(ir, op->b, &n) && (n & 63)) {
+			k->shl[op->d].count = (uint8_t)(n & 63);
+			k->shl[op->d].of = k->version[op->d];
+			k->shl[op->d].source = source;
+			k->shl[op->d].source_version = k->version[source];
+		}
+	}
+	free(k);
+}
+
 /* -- fuse -- */
 struct set {
 	uint16_t d, a, b;
@@ -338,7 +447,7 @@ void emu_pass_run(struct emu_ir *ir, enum emu_pass p)
 	switch (p) {
 	case EMU_PASS_FOLD: fold(ir); break;
 	case EMU_PASS_COPY: unbox(ir); propagate(ir, true); break;
-	case EMU_PASS_FUSE: fuse(ir); break;
+	case EMU_PASS_FUSE: idioms(ir); fuse(ir); break;
 	case EMU_PASS_LOADS: loads(ir); break;
 	case EMU_PASS_DEAD: dead(ir); break;
 	case EMU_PASSES: break;

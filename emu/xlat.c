@@ -15,6 +15,7 @@
 #define MAX_BRANCHES 12
 #define SIDES 24
 #define SIDES_OF_INSN 5 /* at most */
+#define JOIN_INSNS 24           /* a block of so many ends at a join where another one begins */
 #define NEAR 256                /* bytes ahead at which an open branch is worth going on for */
 
 /* emu_xlat and what the front ends do not see. */
@@ -290,6 +291,9 @@ static void make(struct maker *m, uint64_t pc, unsigned max_insns)
 		/* a long block rather ends where paths meet, so that blocks with different starts come together */
 		if (ir->insns > max_insns / 2 && ir->op[ir->ops - 1].op == EMU_OP_LABEL &&
 		    (!sides || ir->insns > max_insns * 3 / 4))
+			room = false;
+		/* ... and where a block begins already: code is not translated again and again */
+		if (ir->insns >= JOIN_INSNS && ir->op[ir->ops - 1].op == EMU_OP_LABEL && emu_block_find(m->w, pc))
 			room = false;
 		if (!room || !one(m, pc, &pc)) {
 			m->sides = sides;

@@ -111,6 +111,18 @@ static void choose(struct maker *m)
 	emit(m, EMU_OP_SELECT, 0, out(m), t, c, e);
 }
 
+/* d = a << n >> n, through a register that may be a or d: an extension for some n */
+static void extend(struct maker *m)
+{
+	struct emu_ir *ir = m->x->ir;
+	uint16_t a = in(m), t = pick(m, 2) ? emu_ir_temp(ir) : EMU_R(9 + pick(m, 4)), d = pick(m, 2) ? t : out(m);
+	int64_t n = 32 + 8 * (int64_t)pick(m, 4);
+
+	emu_ir_2i(ir, EMU_OP_SHL, t, a, n);
+	emit(m, pick(m, 2) ? EMU_OP_SHR : EMU_OP_SAR, 0, d, t, emu_ir_const(ir, n), EMU_NOTEMP);
+	emit(m, EMU_OP_SEXT32, 0, out(m), in(m), EMU_NOTEMP, EMU_NOTEMP);
+}
+
 /* A number of a width from a register: unboxed when it has 32 bits. */
 static uint16_t operand(struct maker *m, unsigned w)
 {
@@ -278,7 +290,9 @@ static unsigned translate(struct emu_xlat *x, const uint8_t *code, unsigned avai
 	for (unsigned i = 0; i < n; i++) {
 		unsigned kind = (unsigned)pick(&m, 32);
 
-		if (kind < 16)
+		if (kind < 2)
+			extend(&m);
+		else if (kind < 16)
 			integer(&m);
 		else if (kind < 18)
 			choose(&m);
