@@ -65,6 +65,27 @@ static void test_stages_align(void **state)
 	tui_stages_release(&st);
 }
 
+/* A side exit is written behind everything else, but stands beside its branch. */
+static void test_stages_side_exit(void **state)
+{
+	static const char *const text[TUI_STAGES] = {
+		"0\t10: beqz a0,0x40\n1\t14: li a1,2\n",
+		"0\tbrcond a0, 0, eq, L0\n1\tmov a1, 2\n0\tlabel L0\n0\tgoto 0x40, #0\n",
+		NULL,
+		NULL,
+	};
+	struct tui_stages st;
+	(void)state;
+	tui_stages_make(&st, text, ALL);
+	assert_int_equal(st.rows, 4);
+	assert_true(cell_is(&st.row[1].cell[TUI_STAGE_IR], TUI_SM_SAME, "label L0"));
+	assert_true(cell_is(&st.row[2].cell[TUI_STAGE_IR], TUI_SM_SAME, "goto 0x40, #0"));
+	assert_int_equal(st.row[2].insn, 0);
+	assert_true(cell_is(&st.row[3].cell[TUI_STAGE_GUEST], TUI_SM_SAME, "14: li a1,2"));
+	assert_true(cell_is(&st.row[3].cell[TUI_STAGE_IR], TUI_SM_SAME, "mov a1, 2"));
+	tui_stages_release(&st);
+}
+
 /* Whatever the text is: every line that has a number or "-" comes out once, in its order. */
 static void test_stages_keep_every_line(void **state)
 {
@@ -341,7 +362,8 @@ static void test_keys(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_stages_align), cmocka_unit_test(test_stages_keep_every_line),
+		cmocka_unit_test(test_stages_align), cmocka_unit_test(test_stages_side_exit),
+		cmocka_unit_test(test_stages_keep_every_line),
 		cmocka_unit_test(test_graph),        cmocka_unit_test(test_graph_random),
 		cmocka_unit_test(test_heat),         cmocka_unit_test(test_model),
 		cmocka_unit_test(test_model_hostile), cmocka_unit_test(test_keys),

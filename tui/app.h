@@ -6,6 +6,7 @@
  *   act_input.c    keys and mouse to actions; the prompt line
  *   screen.c       header, footer, overlays   screen_list.c, screen_lesson.c, screen_side.c
  *   layout.c       where things stand         pane_*.c     the panes
+ *   translator.c   the translator's part of the model; stages.c, graph.c, lines.c serve its panes
  *   probe.c        which lessons can run here
  */
 #ifndef TUI_APP_H
