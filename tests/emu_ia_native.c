@@ -390,6 +390,19 @@ static void before_division(struct builder *b, const struct emu_ia_row *row)
 	note(b, from);
 }
 
+/* POPA takes what PUSHA has just put there: the registers that hold addresses stay what they are. */
+static void before_popa(struct builder *b, const struct emu_ia_insn *i)
+{
+	unsigned from = b->at;
+
+	if (i->op != IA_popa)
+		return;
+	if (i->p66)
+		put_byte(b, 0x66);
+	put_byte(b, 0x60);
+	note(b, from);
+}
+
 static void add_row(struct builder *b)
 {
 	for (unsigned try = 0; try < 1000; try++) {
@@ -402,6 +415,7 @@ static void add_row(struct builder *b)
 		    !acceptable(b, &i))
 			continue;
 		before_division(b, row);
+		before_popa(b, &i);
 		if (read_by(&i) & b->undefined)
 			define_flags(b);
 		from = b->at;
@@ -764,10 +778,11 @@ static const struct emu_guest *guest(unsigned bits)
 	return &g16;
 }
 
+static struct emu_world *worlds[3][2];
+
 static struct emu_world *world(unsigned bits, bool interp)
 {
-	static struct emu_world *w[3][2];
-	struct emu_world **at = &w[bits / 32][interp];
+	struct emu_world **at = &worlds[bits / 32][interp];
 	struct emu_options o = { .interp = interp };
 	struct rs_err err = RS_ERR_INIT;
 	int rwx = PROT_READ | PROT_WRITE | PROT_EXEC;
@@ -1065,6 +1080,15 @@ static int setup(void **state)
 	return batch == MAP_FAILED ? -1 : 0;
 }
 
+static int teardown(void **state)
+{
+	(void)state;
+	for (unsigned k = 0; k < 6; k++)
+		emu_world_free(worlds[k / 2][k % 2]);
+	munmap(batch, BATCH * sizeof(*batch));
+	return 0;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1073,5 +1097,5 @@ int main(void)
 		cmocka_unit_test(test_16),
 	};
 
-	return cmocka_run_group_tests(tests, setup, NULL);
+	return cmocka_run_group_tests(tests, setup, teardown);
 }
