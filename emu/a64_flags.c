@@ -31,7 +31,7 @@ void a64_flags_set(struct emu_xlat *x, enum emu_opcode op, bool wide, uint16_t a
 void a64_flags_set_packed(struct emu_xlat *x, uint16_t t)
 {
 	emu_ir_1(x->ir, EMU_OP_MOV, A64_FLAGS, t);
-	x->flags.known = x->flags.late = false;
+	x->flags = (struct emu_x_flags){ .known = false };
 }
 
 void a64_flags_set_bits(struct emu_xlat *x, uint16_t t)
@@ -219,6 +219,12 @@ static struct a64_test from_flags(struct emu_xlat *x, unsigned cond)
 		t = a64_new_i(ir, EMU_OP_AND, A64_FLAGS, EMU_FLAG_C | EMU_FLAG_Z);
 		return (struct a64_test){ t, emu_ir_const(ir, EMU_FLAG_C), (uint8_t)(EMU_EQ ^ flip) };
 	}
+	/* less is N, equal Z and C, greater C, unordered C and V: no other flags come of a comparison */
+	if (x->flags.compared && cond >> 1 == 5)
+		return (struct a64_test){ A64_FLAGS, emu_ir_const(ir, EMU_FLAG_N | EMU_FLAG_V),
+					  (uint8_t)(EMU_TSTEQ ^ flip) };
+	if (x->flags.compared)
+		return (struct a64_test){ A64_FLAGS, emu_ir_const(ir, EMU_FLAG_C), (uint8_t)(EMU_EQ ^ flip) };
 	/* bit 0: N differs from V */
 	t = a64_new(ir, EMU_OP_XOR, a64_new_i(ir, EMU_OP_SHR, A64_FLAGS, 15), A64_FLAGS);
 	if (cond >> 1 == 5)

@@ -173,6 +173,7 @@ bool a64_fp_compare(struct emu_xlat *x, const struct a64_insn *i)
 
 	op2(x->ir, EMU_OP_VFCMP, a64_fp(i) | mark, t, EMU_F(i->rn), m);
 	a64_flags_set_packed(x, t);
+	x->flags.compared = true;
 	return true;
 }
 

@@ -92,7 +92,7 @@ bool a64_carry(struct emu_xlat *x, const struct a64_insn *i)
 	t = a64_new(ir, i->sf ? EMU_OP_ADD : EMU_OP_ADD32, a, b);
 	if (flags) {
 		emu_ir_emit(ir, EMU_OP_FLAGADC, i->sf ? EMU_W64 : EMU_W32, A64_FLAGS, a, b, c, 0);
-		x->flags.known = x->flags.late = false;
+		x->flags = (struct emu_x_flags){ .known = false };
 	}
 	put(ir, i->sf, EMU_OP_ADD, EMU_OP_ADD32, a64_dst(ir, i->rd), t, c);
 	return true;

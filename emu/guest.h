@@ -23,6 +23,7 @@ struct emu_xlat {
 		uint16_t a, b, c;
 		uint8_t op, w, nzcv;
 		bool known, late;
+		bool compared;  /* those in the global are of a floating-point comparison */
 	} flags;
 	uint64_t reversed_pc;   /* ... the instruction after one that reversed the bits of reversed_src */
 	uint16_t reversed_src;
