@@ -30,7 +30,9 @@ static void look(uint32_t bits, uint64_t pc)
 	char text[A64_TEXT_MAX], small[9];
 	struct a64_insn i;
 
-	if (a64_decode(bits, &i) != (i.id < A64_COUNT) || i.size > 4 || i.q > 1)
+	bool known = a64_decode(bits, &i);
+
+	if (known != (i.id < A64_COUNT) || (known && (i.size > 4 || i.q > 1)))
 		abort();
 	a64_disasm(&i, pc, A64_STYLE_ALIASES, text, sizeof(text));
 	if (strlen(text) >= sizeof(text) - 1)
