@@ -52,7 +52,7 @@ struct emu_jump {
 	uint64_t pc;        /* 0 when empty, ~0 in the entry that pc 0 would have (no guest code stands there) */
 	const void *code;
 };
-#define EMU_JUMPS 4096u     /* power of two; index = (pc >> 1) & (EMU_JUMPS - 1) */
+#define EMU_JUMPS 4096u     /* power of two; index: emu_jump_shift (world.h) */
 /* Return addresses of host code: the stack on which translated code runs, one entry a guest call. Below it
  * is room for helpers and signal handlers. */
 #define EMU_RETURNS 4096u

@@ -187,7 +187,7 @@ static struct emu_block *next_block(struct emu_world *w, struct emu_cpu *cpu, bo
 {
 	struct emu_exit *e;
 	struct emu_block *b;
-	struct emu_jump *j = &cpu->jumps[(cpu->pc >> 1) & (EMU_JUMPS - 1)];
+	struct emu_jump *j = &cpu->jumps[(cpu->pc >> emu_jump_shift(w->guest)) & (EMU_JUMPS - 1)];
 
 	pthread_mutex_lock(&w->lock);
 	*held = atomic_load(&w->exclusive);

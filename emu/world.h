@@ -82,6 +82,11 @@ struct emu_block {
 #define EMU_BLOCK_INSNS 64u    /* most instructions of a block */
 #define EMU_BLOCKS_MAX (1u << 20)
 struct emu_x86;                       /* x86.h */
+/* The entry of the indirect-branch cache for `pc` is (pc >> this) % EMU_JUMPS. */
+static inline unsigned emu_jump_shift(const struct emu_guest *g)
+{
+	return g->insn_align >= 4 ? 2 : 1;
+}
 struct emu_world {
 	const struct emu_guest *guest;
 	struct emu_options opt;

@@ -45,13 +45,13 @@ void as_rm_index(struct as *a, unsigned op, int reg, int index, int32_t disp)
 	as32(a, (uint32_t)disp);
 }
 
-void as_jump_cache(struct as *a, int reg, int t)
+void as_jump_cache(struct as *a, unsigned shift, int reg, int t)
 {
-	/* entry = (pc >> 1) % EMU_JUMPS, 16 bytes each */
-	as_rex(a, false, t, reg, 0, false); /* lea t32, [reg * 8] */
+	/* entry = (pc >> shift) % EMU_JUMPS, 16 bytes each */
+	as_rex(a, false, t, reg, 0, false); /* lea t32, [reg << (4 - shift)] */
 	as8(a, 0x8d);
 	as8(a, 0x04u | (unsigned)(t & 7) << 3);
-	as8(a, 0xc5u | (unsigned)(reg & 7) << 3);
+	as8(a, (4 - shift) << 6 | (unsigned)(reg & 7) << 3 | 5u);
 	as32(a, 0);
 	as_alu_ri(a, false, ALU_AND, t, (EMU_JUMPS - 1) << 4);
 	as_rm_index(a, 0x3b, reg, t, CPU_OFF(jumps)); /* cmp reg, [rbp + t + jumps] */
@@ -134,7 +134,7 @@ static void make_stubs(struct emu_world *w, struct as *a)
 	x->ret_miss = (uint32_t)(a->p - x->rw);
 	as_load(a, RSP, RBP, CPU_OFF(ret_base));
 	if (!w->opt.no_jump_cache) {
-		as_jump_cache(a, RAX, RCX);
+		as_jump_cache(a, emu_jump_shift(w->guest), RAX, RCX);
 		miss = as_jcc8(a, CC_NE);
 		as_rm_index(a, 0xff, 4, RCX, CPU_OFF(jumps) + 8); /* jmp [rbp + rcx + ...] */
 		as_here(a, miss);

@@ -235,7 +235,7 @@ static void emit_goto_reg(struct gen *g, const struct emu_op *op)
 		make_room(g);
 	g->b->jump[g->b->jumps].from = (uint32_t)(a->p - g->x->rw);
 	if (!g->w->opt.no_jump_cache)
-		as_jump_cache(a, reg, t);
+		as_jump_cache(a, emu_jump_shift(g->w->guest), reg, t);
 	if (g->link) {
 		struct cold *c = gen_cold(g, COLD_CALL);
 

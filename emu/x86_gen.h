@@ -36,7 +36,7 @@ static inline uint64_t *emu_x86_slot(struct emu_cpu *cpu, uint16_t g)
 void as_rm_index(struct as *a, unsigned op, int reg, int index, int32_t disp);
 /* Is the guest address in `reg` in the indirect-branch cache? "Equal" if it is; its entry is at
  * rbp + t + CPU_OFF(jumps) (x86.c). */
-void as_jump_cache(struct as *a, int reg, int t);
+void as_jump_cache(struct as *a, unsigned shift, int reg, int t);
 /* -- x86_pins.c -- */
 void emu_x86_pins_init(struct emu_world *w); /* those between blocks: as the guest's front end prefers */
 /* Stores (or loads) pinned registers: all, or only those that a C function may change. */
