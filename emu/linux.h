@@ -8,13 +8,13 @@
  *   linux_file.c      files and directories     linux_stat.c  what their records look like
  *   linux_mem.c       brk, mmap and their family
  *   linux_proc.c      files of /proc that speak of the guest
- *   linux_time.c, linux_timer.c     clocks; POSIX timers     linux_misc.c  identity, limits
+ *   linux_time.c      clocks, POSIX timers      linux_misc.c   identity, limits
  *   linux_wait.c, linux_socket.c    poll, epoll, signalfd; sockets
  *   linux_signal.c    dispositions, delivery    linux_sigcall.c  their system calls
- *   linux_frame.c  the frame on the guest's stack
+ *   linux_frame.c     the frame on the guest's stack
  *   linux_rv.c, linux_a64.c         what Linux fixes for a machine: registers in the frame, hwcap ...
  *   linux_thread.c    clone, futex, exit        linux_fork.c  another process
- *   linux_safe.c   calls that a signal can end
+ *   linux_safe.c      calls that a signal can end
  *   linux_exec.c      execve, in this process
  *
  * Where numbers and records are the host's own (errno, open flags, iovec, timespec, termios, most

@@ -177,11 +177,13 @@ int64_t emu_clone_process(struct emu_thread *t, const uint64_t a[6])
 
 	if (!place)
 		return -EAGAIN;
+	pthread_mutex_lock(&t->l->lock);
+	/* No child of another thread gets the end that this one's writes to: it is closed under the lock. */
 	if ((a[0] & CLONE_VFORK) && pipe2(pipe, O_CLOEXEC) < 0) {
+		pthread_mutex_unlock(&t->l->lock);
 		atomic_store(place, 0);
 		return -EAGAIN;
 	}
-	pthread_mutex_lock(&t->l->lock);
 	pthread_mutex_lock(&t->l->queue_lock);
 	pthread_mutex_lock(&w->lock);
 	emu_exclusive_begin(w, t->cpu);
@@ -196,10 +198,10 @@ int64_t emu_clone_process(struct emu_thread *t, const uint64_t a[6])
 	emu_exclusive_end(w);
 	pthread_mutex_unlock(&w->lock);
 	pthread_mutex_unlock(&t->l->queue_lock);
+	if (pid && pipe[1] >= 0)
+		close(pipe[1]);
 	pthread_mutex_unlock(&t->l->lock);
 	if (pid) {
-		if (pipe[1] >= 0)
-			close(pipe[1]);
 		if (pid < 0)
 			atomic_store(place, 0);
 		if (pipe[0] >= 0)
