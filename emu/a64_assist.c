@@ -48,8 +48,8 @@ static bool same(struct pair a, struct pair b)
 	return a.low == b.low && a.high == b.high;
 }
 
-/* Does it with the 16 bytes at p. A load that is one needs the right to write here, since x86 has no
- * other access of 128 bits; where there is none, two loads until they agree must do. */
+/* Does it with the 16 bytes at p. The one access of 128 bits that x86 has writes; a load that may not
+ * write is two loads, repeated until they agree. */
 static void perform(struct emu_cpu *cpu, const struct a64_insn *i, uint64_t *p, uint64_t addr)
 {
 	struct pair old = { __atomic_load_n(p, __ATOMIC_SEQ_CST), __atomic_load_n(p + 1, __ATOMIC_SEQ_CST) }, now;

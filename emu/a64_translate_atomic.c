@@ -4,7 +4,6 @@
  */
 #include "emu/a64_translate.h"
 
-/* A register whose low 1 << size bytes count. */
 static uint16_t address(const struct a64_insn *i)
 {
 	return a64_sp(i->rn);
