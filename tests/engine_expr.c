@@ -36,7 +36,7 @@ static void event(struct eng_evidence *e, unsigned kind, uint64_t a0, uint64_t a
 }
 
 /* 1 start, 2 load, 3 reset, 4 3->0 int, 5 exit io, 6 0->3 iret, 7 exit io, 8 3->0 exception,
- * 9 fault #GP, 10 0->3 iret, 11 3->0 int, 12 out, 13 out, 14 memory, 15 end */
+ * 9 fault #GP, 10 0->3 iret, 11 3->0 int, 12 out, 13 out, 14 memory, 15 end, 16 symbol */
 static void fill(struct eng_evidence *e)
 {
 	memset(e, 0, sizeof(*e));
@@ -57,6 +57,7 @@ static void fill(struct eng_evidence *e)
 	event(e, RS_EV_OUT_DATA, RS_STREAM_SERIAL, 6, 9, 0, "3\r\n42\n\"x\"");
 	event(e, RS_EV_VM_MEMORY, 0, 0, 4 << 20, 1, NULL);
 	event(e, RS_EV_VM_END, RS_OUT_DEBUG_EXIT, 5, 0x10040, 2, NULL);
+	event(e, RS_EV_EMU_SYMBOL, 0x10100, 8, 0, 0, "loop");
 	e->counters.v[RS_CTR_VM_EXITS + 2] = 12; /* KVM_EXIT_IO */
 	e->counters.v[RS_CTR_VM_EXITS + 5] = 1;  /* KVM_EXIT_HLT */
 	e->counters.v[RS_CTR_VM_STEPS] = 99;
@@ -422,7 +423,7 @@ static void texts(void **state)
 		{ "file(\"guest.S\")", "\"int $0x80\\nhlt\\n\"" },
 		{ "contains(file(\"guest.S\"), \"int\")", "yes" },
 		{ "file(\"gone.S\")", "0: the file \"gone.S\" cannot be read in the workspace" },
-		{ "code()", "5" }, { "code() == 5", "yes" },
+		{ "code()", "5" }, { "sym(\"loop\")", "0x10100" }, { "code() == 5", "yes" },
 		{ "counter(vm.steps)", "99" }, { "counter(vm.exits)", "13" }, { "counter(vm.exits, io)", "12" },
 		{ "counter(vm.exits, 5)", "1" }, { "counter(vm.exits, \"hlt\")", "1" },
 		{ "counter(cpu.crossings, \"3->0\")", "3" }, { "counter(vm.exits, io) + 1", "13" },
@@ -580,7 +581,8 @@ static void kinds(void **state)
 	assert_non_null(x);
 	eng_expr_kinds(x, want);
 	for (unsigned i = 0; i < RS_KIND_COUNT; i++)
-		assert_int_equal(want[i], i == RS_EV_CPU_STEP || i == RS_EV_VM_PIO || i == RS_EV_VM_END);
+		assert_int_equal(want[i], i == RS_EV_CPU_STEP || i == RS_EV_VM_PIO || i == RS_EV_VM_END ||
+					      i == RS_EV_EMU_END);
 	eng_expr_free(x);
 }
 
@@ -681,6 +683,7 @@ static void every_function(void **state)
 		"distinct(cpu.ring.to)", "sequence(cpu.ring)", "order(cpu.ring)", "counter(vm.exits)",
 		"output(serial)", "file(\"guest.S\")", "contains(\"a\", \"b\")", "matches(\"a\", \"b\")",
 		"length(\"a\")", "lines(\"a\")", "trim(\"a\")", "number(\"1\")", "ended()", "code()",
+		"sym(\"loop\")",
 	};
 	const struct state *s = *state;
 	const struct eng_func_doc *d = eng_func_docs();
