@@ -423,7 +423,7 @@ static void texts(void **state)
 		{ "file(\"guest.S\")", "\"int $0x80\\nhlt\\n\"" },
 		{ "contains(file(\"guest.S\"), \"int\")", "yes" },
 		{ "file(\"gone.S\")", "0: the file \"gone.S\" cannot be read in the workspace" },
-		{ "code()", "5" }, { "sym(\"loop\")", "0x10100" }, { "code() == 5", "yes" },
+		{ "code()", "5" }, { "sym(\"loop\") == 0x10100", "yes" }, { "code() == 5", "yes" },
 		{ "counter(vm.steps)", "99" }, { "counter(vm.exits)", "13" }, { "counter(vm.exits, io)", "12" },
 		{ "counter(vm.exits, 5)", "1" }, { "counter(vm.exits, \"hlt\")", "1" },
 		{ "counter(cpu.crossings, \"3->0\")", "3" }, { "counter(vm.exits, io) + 1", "13" },

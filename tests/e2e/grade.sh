@@ -49,4 +49,4 @@ for folder in $(lessons); do
 	' "$dir" $points
 	echo "lesson $lesson: starter refused, solution $1 of $2 points in text, JSON, JUnit, TAP and Gradescope"
 done
-[ -z "$skipped" ] || { echo "skip: these lessons cannot be run here (see above):$skipped"; exit 77; }
+[ -z "$skipped" ] || { echo "skip: these lessons cannot be run here, most for want of KVM (see above):$skipped"; exit 77; }
