@@ -223,7 +223,7 @@ static bool guest_table(const char *guest)
 int main(int argc, char **argv)
 {
 	unsigned measured = 0;
-	bool ok = true;
+	bool ok = true, kept = true;
 
 	if (argc > 3 && !strcmp(argv[1], "--run"))
 		return ours(argv + 2);
@@ -237,9 +237,10 @@ int main(int argc, char **argv)
 			printf("translated code (%s): skipped, it needs %s-linux-gnu-gcc with its libc\n", guests[i], guests[i]);
 			continue;
 		}
-		ok &= shell("%2$s-linux-gnu-gcc " FLAGS " -o %1$s/%2$s " SOURCES, dir, guests[i]) && guest_table(guests[i]);
+		ok = shell("%2$s-linux-gnu-gcc " FLAGS " -o %1$s/%2$s " SOURCES, dir, guests[i]);
+		kept = ok && guest_table(guests[i]) && kept;
 		measured++;
 	}
 	shell("rm -rf %s%s", dir, "");
-	return ok && !measured ? 77 : ok ? 0 : 1;
+	return ok && !measured ? 77 : ok && kept ? 0 : 1;
 }
