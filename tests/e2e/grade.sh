@@ -9,7 +9,7 @@ export HOME=$dir XDG_STATE_HOME=$dir/state XDG_DATA_HOME=$dir/data XDG_CACHE_HOM
 fail() { echo "$*"; exit 1; }
 
 skipped=
-for folder in $(lessons); do
+for folder in $(lessons quick); do
 	lesson=${folder#labs/}
 	lesson=${lesson%%-*}
 	rc=0
