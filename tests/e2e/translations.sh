@@ -4,7 +4,7 @@ set -eu
 command -v xgettext >/dev/null && command -v msgfmt >/dev/null || { echo "skip: gettext is not installed"; exit 77; }
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-find engine vmm emu containers tui -name '*.[ch]' -o -name '*.def' | sort >"$dir/files"
+find $(ls -d engine vmm emu containers tui 2>/dev/null) -name '*.[ch]' -o -name '*.def' | sort >"$dir/files"
 xgettext --language=C --from-code=UTF-8 --no-location -o "$dir/keys.pot" -f "$dir/files" \
 	--keyword=N_ --keyword=rs_tr:2 --keyword=rs_err_set:3 --keyword=rs_err_at:6 \
 	--keyword=rs_err_errno:3 --keyword=rs_err_wrap:2 2>"$dir/warnings"
