@@ -96,20 +96,6 @@ static inline void pty_lab_write(struct pty_lab *l, const char *s)
 		perror("pty");
 }
 
-/* Waits for its end, at most `ms`; kills it then. Returns the wait status, -1 when it was killed. */
-static inline int pty_lab_wait(struct pty_lab *l, int ms)
-{
-	int status;
-	for (double end = pty_now_ms() + ms; pty_now_ms() < end;) {
-		if (waitpid(l->pid, &status, WNOHANG) == l->pid) {
-			l->pid = 0;
-			return status;
-		}
-		usleep(2000);
-	}
-	return -1;
-}
-
 static inline void pty_lab_close(struct pty_lab *l)
 {
 	if (l->pid > 0) {

@@ -1,6 +1,7 @@
 #!/bin/bash
 # A lesson from start to grade, as a student and an autograder use it: the starter fails and is told
-# what was expected and found, the solution earns full points, and the formats agree.
+# what was expected and found, the solution earns full points, and the formats agree (all five of them
+# for the first lesson that this machine can run; text and JSON for the others).
 set -eu
 . tests/e2e/which-lessons
 dir=$(mktemp -d)
@@ -8,7 +9,8 @@ trap 'rm -rf "$dir"' EXIT
 export HOME=$dir XDG_STATE_HOME=$dir/state XDG_DATA_HOME=$dir/data XDG_CACHE_HOME=$dir/cache
 fail() { echo "$*"; exit 1; }
 
-skipped=
+skipped= every="text json junit gradescope tap"
+formats=$every
 for folder in $(lessons quick); do
 	lesson=${folder#labs/}
 	lesson=${lesson%%-*}
@@ -24,29 +26,36 @@ for folder in $(lessons quick); do
 
 	"$RINGSIDE" start $lesson --dir "$dir/w$lesson" >/dev/null
 	cp "$folder"/solution/* "$dir/w$lesson/"
-	for format in text json junit gradescope tap; do
+	for format in $formats; do
 		"$RINGSIDE" grade $lesson --workspace "$dir/w$lesson" --format $format --output "$dir/$format" ||
 			fail "the solution of $lesson does not pass ($format)"
 	done
-	xmllint --noout "$dir/junit" || fail "JUnit is not XML"
 	points=$(awk '$2 == "of" && $4 == "points" { p = $1 " " $3 } END { print p }' "$dir/text")
 	set -- $points
 	[ "$1" = "$2" ] || fail "not full points: $points"
 	perl -MJSON::PP -e '
 		my ($dir, $points, $max) = @ARGV;
 		local $/;
-		open my $f, "<", "$dir/gradescope" or die; my $g = decode_json(<$f>);
-		my ($s, $m) = (0, 0);
-		for (@{$g->{tests}}) { $s += $_->{score}; $m += $_->{max_score} }
-		die "gradescope says $s of $m\n" unless $s == $points && $m == $max;
-		open $f, "<", "$dir/json" or die; my $j = decode_json(<$f>);
+		open my $f, "<", "$dir/json" or die; my $j = decode_json(<$f>);
 		my ($l) = @{$j->{lessons}};
 		die "json says $l->{points} of $l->{max}\n" unless $l->{points} == $points && $l->{max} == $max;
-		open $f, "<", "$dir/junit" or die; my $x = <$f>;
-		my $cases = () = $x =~ /<testcase\b/g;
-		die "junit has $cases cases, not " . @{$g->{tests}} . "\n" unless $cases == @{$g->{tests}};
-		die "junit has a failure\n" if $x =~ /<failure/;
 	' "$dir" $points
-	echo "lesson $lesson: starter refused, solution $1 of $2 points in text, JSON, JUnit, TAP and Gradescope"
+	if [ "$formats" = "$every" ]; then
+		xmllint --noout "$dir/junit" || fail "JUnit is not XML"
+		perl -MJSON::PP -e '
+			my ($dir, $points, $max) = @ARGV;
+			local $/;
+			open my $f, "<", "$dir/gradescope" or die; my $g = decode_json(<$f>);
+			my ($s, $m) = (0, 0);
+			for (@{$g->{tests}}) { $s += $_->{score}; $m += $_->{max_score} }
+			die "gradescope says $s of $m\n" unless $s == $points && $m == $max;
+			open $f, "<", "$dir/junit" or die; my $x = <$f>;
+			my $cases = () = $x =~ /<testcase\b/g;
+			die "junit has $cases cases, not " . @{$g->{tests}} . "\n" unless $cases == @{$g->{tests}};
+			die "junit has a failure\n" if $x =~ /<failure/;
+		' "$dir" $points
+	fi
+	echo "lesson $lesson: starter refused, solution $1 of $2 points in $formats"
+	formats="text json"
 done
 [ -z "$skipped" ] || { echo "skip: these lessons cannot be run here, most for want of KVM (see above):$skipped"; exit 77; }
