@@ -14,6 +14,7 @@
 #include "engine/base/control.h"
 #include "vmm/cpu.h"
 #include "vmm/engine.h"
+#include "vmm/pc.h"
 #include "vmm/tables.h"
 
 /* -- RAM -- */
@@ -32,7 +33,7 @@ struct vmm_region {
 	uint64_t (*read)(void *dev, unsigned off, unsigned size);
 	void (*write)(void *dev, unsigned off, unsigned size, uint64_t value);
 };
-#define VMM_REGIONS_MAX 16
+#define VMM_REGIONS_MAX 32
 struct vmm_bus {
 	struct vmm_region region[VMM_REGIONS_MAX]; /* sorted by base, no overlap */
 	unsigned n, last;                          /* last: where the previous access hit */
@@ -69,7 +70,8 @@ struct vmm_serial {
 	size_t line_len, line_pos, line_cap;
 	void (*tx)(void *arg, unsigned char c);
 	void *tx_arg;
-	bool irq;                          /* level of the interrupt output */
+	bool irq;                          /* level of the interrupt output ... */
+	struct vmm_line out;               /* ... which is told here */
 };
 #define VMM_SERIAL_LINE_MAX 65536          /* bytes that may wait on the line */
 void vmm_serial_init(struct vmm_serial *s, void (*tx)(void *, unsigned char), void *tx_arg);

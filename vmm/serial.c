@@ -98,9 +98,14 @@ static uint8_t pending(const struct vmm_serial *s)
 
 static void update(struct vmm_serial *s)
 {
+	bool irq;
+
 	fill(s);
 	/* OUT2 gates the interrupt on a PC (IBM PC/AT Technical Reference, serial adapter). */
-	s->irq = pending(s) != IIR_NONE && ((s->mcr & MCR_OUT2) || (s->mcr & MCR_LOOP));
+	irq = pending(s) != IIR_NONE && ((s->mcr & MCR_OUT2) || (s->mcr & MCR_LOOP));
+	if (irq != s->irq)
+		vmm_line_set(&s->out, irq);
+	s->irq = irq;
 }
 
 /* MSR as loopback shows it: RTS, DTR, OUT1, OUT2 come back as CTS, DSR, RI, DCD (8.7). The low four

@@ -11,6 +11,7 @@
  *   entry_check.c, entry_rules.def  the VM-entry rules as a pure function, a row each
  *   load.c       flat binaries and ELF into guest memory
  *   serial.c, ports.c   the 16550, debug-exit, port 0xe9
+ *   pc.h, pc.c   the platform of a PC: interrupt controllers, timers, clock, firmware interface
  *   trace.c      ring crossings, exact or sampled; gates.c, arrive.c: handlers and how
  *                they were reached
  *   walk.c       the page walk     disasm.c   Zydis     tables.c   GDT, IDT, TSS
