@@ -5,7 +5,7 @@
 ## make test     set up, build, run every test that this machine can run
 ## make          build into build/
 ## make asan     the tests again, with the address and undefined-behaviour sanitizers
-## make fuzz     a short run of every fuzzer (FUZZ_SECONDS=10)
+## make fuzz     a short run of every fuzzer and of every test of random programs (FUZZ_SECONDS=10 each)
 ## make bench    the figures of the README, as ratios in one run
 ## make install  PREFIX=/usr/local DESTDIR=
 ## make clean
@@ -47,6 +47,9 @@ TESTS   := $(patsubst tests/%.c,$(BUILD)/tests/%,$(wildcard $(addprefix tests/,$
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 FUZZERS := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(wildcard tests/fuzz/fuzz_*.c))
 
+# Tests of random programs, which `make fuzz` runs for longer (tests/seeds.h).
+LONG_TESTS := $(addprefix $(BUILD)/tests/,emu_diff emu_rv_qemu emu_a64_qemu)
+
 .DEFAULT_GOAL := all
 .SECONDARY:
 .PHONY: all help run test check tests asan bench benches fuzz fuzzers install uninstall clean \
@@ -81,11 +84,11 @@ bench: setup-test
 fuzz: setup-fuzz
 	@$(MAKE) --no-print-directory -j"$$(nproc)" BUILD=$(BUILD)-fuzz CC=clang OPT="-O1 -g" \
 		SAN="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined" fuzzers
-	@tests/fuzz/run $(BUILD)-fuzz $(FUZZ_SECONDS)
+	@tests/fuzz/run $(BUILD)-fuzz $(FUZZ_SECONDS) $(patsubst $(BUILD)/%,$(BUILD)-fuzz/%,$(LONG_TESTS))
 
 tests: $(TESTS)
 benches: $(BENCHES)
-fuzzers: $(FUZZERS)
+fuzzers: $(FUZZERS) $(LONG_TESTS)
 
 $(BUILD)/ringside: $(BUILD)/tui/main.o $(LIB_tui)
 	$(LINK) -o $@.new $^ $(LIBS)

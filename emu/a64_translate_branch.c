@@ -173,8 +173,8 @@ static bool cache(struct emu_xlat *x, const struct a64_insn *i)
 		a64_flags_fault(x);
 		emu_ir_ld(ir, EMU_M8, emu_ir_temp(ir), address, 0);
 		return true;
-	case IC_IVAU:
-		emu_x_stop(x);
+	case IC_IVAU: /* whatever the address: it may be another mapping of the same code */
+		emu_x_exception(x, EMU_EXC_FENCE_I);
 		return true;
 	}
 	return false;

@@ -77,20 +77,35 @@ void emu_block_invalidate(struct emu_world *w, struct emu_block *b)
 	}
 }
 
+static void drop_page(struct emu_world *w, uint64_t p)
+{
+	uint8_t right = w->mem.right[p];
+
+	while (w->page[p])
+		emu_block_invalidate(w, w->page[p]);
+	w->mem.right[p] = right & (uint8_t)~EMU_RIGHT_CODE;
+	if ((right & EMU_RIGHT_CODE) && (right & PROT_WRITE))
+		mprotect(w->mem.base + p * EMU_PAGE, EMU_PAGE, PROT_READ | PROT_WRITE);
+}
+
 void emu_code_changed(void *world, uint64_t addr, uint64_t len)
 {
 	struct emu_world *w = world;
 
 	pthread_mutex_lock(&w->lock);
-	for (uint64_t p = addr / EMU_PAGE; p < (addr + len + EMU_PAGE - 1) / EMU_PAGE; p++) {
-		uint8_t right = w->mem.right[p];
+	for (uint64_t p = addr / EMU_PAGE; p < (addr + len + EMU_PAGE - 1) / EMU_PAGE; p++)
+		drop_page(w, p);
+	pthread_mutex_unlock(&w->lock);
+}
 
-		while (w->page[p])
-			emu_block_invalidate(w, w->page[p]);
-		w->mem.right[p] = right & (uint8_t)~EMU_RIGHT_CODE;
-		if ((right & EMU_RIGHT_CODE) && (right & PROT_WRITE))
-			mprotect(w->mem.base + p * EMU_PAGE, EMU_PAGE, PROT_READ | PROT_WRITE);
+void emu_code_fence(struct emu_world *w)
+{
+	pthread_mutex_lock(&w->lock);
+	for (uint64_t p = w->shared_from; p < w->shared_to; p++) {
+		if ((w->mem.right[p] & (EMU_RIGHT_CODE | EMU_RIGHT_SHARED)) == (EMU_RIGHT_CODE | EMU_RIGHT_SHARED))
+			drop_page(w, p);
 	}
+	w->shared_from = w->shared_to = 0;
 	pthread_mutex_unlock(&w->lock);
 }
 
@@ -102,6 +117,10 @@ static void protect_page(struct emu_world *w, uint64_t pc)
 	if (w->mem.right[p] & EMU_RIGHT_CODE)
 		return;
 	w->mem.right[p] |= EMU_RIGHT_CODE;
+	if (w->mem.right[p] & EMU_RIGHT_SHARED) {
+		w->shared_from = w->shared_to && w->shared_from < p ? w->shared_from : p;
+		w->shared_to = w->shared_to > p ? w->shared_to : p + 1;
+	}
 	if (w->mem.right[p] & PROT_WRITE)
 		mprotect(w->mem.base + p * EMU_PAGE, EMU_PAGE, PROT_READ);
 }

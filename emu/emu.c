@@ -186,6 +186,11 @@ int emu_run(const struct emu_desc *d, struct rs_emitter *em, int control_fd,
 	res->blocks = p.w->blocks;
 	res->translator_ns = p.w->translator_ns;
 	res->flushes = p.w->flushes;
+	pthread_mutex_lock(&p.w->lock);
+	res->insns = p.w->insns;
+	for (const struct emu_cpu *c = p.w->cpus; c; c = c->next)
+		res->insns += c->insns;
+	pthread_mutex_unlock(&p.w->lock);
 	if (l->live)
 		p.w = NULL; /* a thread that did not end still uses it */
 	emu_linux_free(l);

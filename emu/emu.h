@@ -86,7 +86,8 @@ struct emu_result {
 	uint64_t pc;                  /* of the guest when it ended */
 	uint64_t fault_addr;          /* killed by a fault: the address that was accessed */
 	char insn[64];                /* ... and the instruction; "" when it cannot be read */
-	uint64_t blocks, insns_translated, insns, translator_ns, flushes;
+	uint64_t blocks, translator_ns, flushes;
+	uint64_t insns;               /* executed: by the interpreter, or with `count` */
 };
 
 /* Loads the program and runs it to its end on the calling thread; guest threads become threads of this

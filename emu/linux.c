@@ -194,7 +194,10 @@ struct emu_linux *emu_linux_new(struct emu_world *w, struct rs_emitter *em, bool
 	l->abi = w->guest->linux_abi;
 	l->em = em;
 	note_lab_fds(l);
-	l->captured[1] = l->captured[2] = capture && em;
+	if (capture && em) {
+		l->captured[1] = 1;
+		l->captured[2] = 2;
+	}
 	pthread_mutex_init(&l->lock, NULL);
 	pthread_mutex_init(&l->queue_lock, NULL);
 	pthread_cond_init(&l->gone, NULL);

@@ -108,7 +108,9 @@ struct emu_linux {
 	struct emu_timers *timers;      /* linux_time.c; NULL: none was made */
 	struct emu_family *family;      /* linux_fork.c: the processes of the guest, shared between them */
 	uint64_t args_start, args_end;  /* the strings of argv on the first stack */
-	bool captured[3];               /* writes to this descriptor (1, 2) become events */
+#define EMU_CAPTURED 1024
+	uint8_t captured[EMU_CAPTURED]; /* by descriptor: 1, 2: what is written to it becomes events, as the
+					 guest's standard output or error; a copy of one is one, too */
 	uint64_t out_offset[3];
 };
 

@@ -124,7 +124,7 @@ static void other_threads_end(struct emu_thread *t)
 }
 
 /* The guest's descriptors with close-on-exec; not those that the lab had before the guest. */
-static void close_on_exec(const struct emu_linux *l)
+static void close_on_exec(struct emu_linux *l)
 {
 	rs_auto_closedir DIR *d = opendir("/proc/self/fd");
 	struct dirent *e;
@@ -135,8 +135,11 @@ static void close_on_exec(const struct emu_linux *l)
 		if (e->d_name[0] == '.' || fd == dirfd(d) || emu_linux_is_lab_fd(l, fd))
 			continue;
 		flags = fcntl(fd, F_GETFD);
-		if (flags >= 0 && (flags & FD_CLOEXEC))
-			close(fd);
+		if (flags < 0 || !(flags & FD_CLOEXEC))
+			continue;
+		close(fd);
+		if (fd < EMU_CAPTURED)
+			l->captured[fd] = 0;
 	}
 }
 

@@ -14,45 +14,61 @@
 
 #include "emu/linux_calls.h"
 
+/* `r` is a new descriptor, a copy of `from`, or an error. */
+static int64_t copied(struct emu_thread *t, uint64_t from, int64_t r)
+{
+	bool captured = emu_is_captured(t, from);
+
+	if (r >= EMU_CAPTURED && captured) { /* no room to remember it */
+		emu_host_syscall(SYS_close, (uint64_t)r, 0, 0, 0, 0, 0);
+		return -EMFILE;
+	}
+	if (r >= 0 && r < EMU_CAPTURED)
+		t->l->captured[r] = captured ? t->l->captured[from] : 0;
+	return r;
+}
+
+int64_t emu_sys_dup(struct emu_thread *t, const uint64_t a[6])
+{
+	return copied(t, a[0], emu_host_syscall(SYS_dup, a[0], 0, 0, 0, 0, 0));
+}
+
 int64_t emu_sys_dup3(struct emu_thread *t, const uint64_t a[6])
 {
-	int64_t r = emu_host_syscall(SYS_dup3, a[0], a[1], a[2], 0, 0, 0);
-
-	if (r >= 0 && r < 3)
-		t->l->captured[r] = false;
-	return r;
+	return copied(t, a[0], emu_host_syscall(SYS_dup3, a[0], a[1], a[2], 0, 0, 0));
 }
 
 int64_t emu_sys_close(struct emu_thread *t, const uint64_t a[6])
 {
-	if (a[0] < 3)
-		t->l->captured[a[0]] = false;
+	if (a[0] < EMU_CAPTURED)
+		t->l->captured[a[0]] = 0;
 	return emu_host_syscall(SYS_close, a[0], 0, 0, 0, 0, 0);
 }
 
 int64_t emu_sys_close_range(struct emu_thread *t, const uint64_t a[6])
 {
-	for (uint64_t fd = a[0]; fd < 3 && fd <= a[1]; fd++)
-		t->l->captured[fd] = false;
+	for (uint64_t fd = a[0]; fd < EMU_CAPTURED && fd <= a[1] && !(a[2] & CLOSE_RANGE_CLOEXEC); fd++)
+		t->l->captured[fd] = 0;
 	return emu_host_syscall(SYS_close_range, a[0], a[1], a[2], 0, 0, 0);
 }
 
 /* ---- data ---- */
 
-static int64_t captured(struct emu_thread *t, unsigned fd, const void *data, uint64_t n)
+static int64_t captured(struct emu_thread *t, uint64_t fd, const void *data, uint64_t n)
 {
 	struct emu_linux *l = t->l;
+	unsigned stream = l->captured[fd];
 
 	pthread_mutex_lock(&l->lock);
-	rs_emit_out(l->em, RS_SRC_EMU, t->cpu->id, fd == 1 ? RS_STREAM_STDOUT : RS_STREAM_STDERR,
-		    &l->out_offset[fd], data, n);
+	rs_emit_out(l->em, RS_SRC_EMU, t->cpu->id, stream == 1 ? RS_STREAM_STDOUT : RS_STREAM_STDERR,
+		    &l->out_offset[stream], data, n);
 	pthread_mutex_unlock(&l->lock);
 	return (int64_t)n;
 }
 
 bool emu_is_captured(const struct emu_thread *t, uint64_t fd)
 {
-	return fd < 3 && t->l->captured[fd];
+	return fd < EMU_CAPTURED && t->l->captured[fd];
 }
 
 int64_t emu_sys_write(struct emu_thread *t, const uint64_t a[6])
@@ -62,7 +78,7 @@ int64_t emu_sys_write(struct emu_thread *t, const uint64_t a[6])
 	if (!p)
 		return -EFAULT;
 	if (emu_is_captured(t, a[0]))
-		return captured(t, (unsigned)a[0], p, a[2]);
+		return captured(t, a[0], p, a[2]);
 	return emu_safe_syscall(t, SYS_write, a[0], (uintptr_t)p, a[2], 0, 0, 0);
 }
 
@@ -93,7 +109,7 @@ static int64_t transfer(struct emu_thread *t, long nr, const uint64_t a[6], int 
 		return r;
 	if (nr == SYS_writev && emu_is_captured(t, a[0])) {
 		for (uint64_t i = 0; i < a[2]; i++)
-			sum += captured(t, (unsigned)a[0], v[i].iov_base, v[i].iov_len);
+			sum += captured(t, a[0], v[i].iov_base, v[i].iov_len);
 		return sum;
 	}
 	return emu_safe_syscall(t, nr, a[0], (uintptr_t)v, a[2], a[3], a[4], a[5]);
@@ -227,6 +243,9 @@ int64_t emu_sys_fcntl(struct emu_thread *t, const uint64_t a[6])
 	case F_SETOWN_EX:
 		size = 8;
 		break;
+	case F_DUPFD:
+	case F_DUPFD_CLOEXEC:
+		return copied(t, a[0], emu_host_syscall(SYS_fcntl, a[0], a[1], arg, 0, 0, 0));
 	case F_GETFL:
 		r = emu_host_syscall(SYS_fcntl, a[0], F_GETFL, 0, 0, 0, 0);
 		return r < 0 ? r : (int64_t)emu_open_flags(t, (uint64_t)r);

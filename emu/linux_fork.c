@@ -154,7 +154,7 @@ static void fork_linux(struct emu_thread *t, const uint64_t a[6])
 	memset(l->sigfd, 0, sizeof(l->sigfd));
 	l->queued = 0;
 	emu_timers_free(l, true);
-	l->captured[1] = l->captured[2] = false;
+	memset(l->captured, 0, sizeof(l->captured));
 	l->threads = t;
 	l->live = 1;
 	t->next = NULL;

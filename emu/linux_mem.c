@@ -273,10 +273,9 @@ int64_t emu_sys_mincore(struct emu_thread *t, const uint64_t a[6])
 	return on_pages(t, SYS_mincore, b);
 }
 
-/* What the guest wrote over is gone from the translator already, by its write protection. */
 int64_t emu_sys_riscv_flush_icache(struct emu_thread *t, const uint64_t a[6])
 {
-	(void)t;
 	(void)a;
+	emu_code_fence(t->l->w);
 	return 0;
 }

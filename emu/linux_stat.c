@@ -56,7 +56,9 @@ int64_t emu_sys_fstat(struct emu_thread *t, const uint64_t a[6])
 {
 	struct stat s;
 
-	return fstat((int)a[0], &s) < 0 ? -errno : give(t, a[1], &s);
+	int64_t r = emu_host_syscall(SYS_fstat, a[0], (uintptr_t)&s, 0, 0, 0, 0); /* glibc's may be another call */
+
+	return r < 0 ? r : give(t, a[1], &s);
 }
 
 int64_t emu_sys_newfstatat(struct emu_thread *t, const uint64_t a[6])

@@ -130,6 +130,7 @@ void emu_cpu_free(struct emu_cpu *cpu)
 		;
 	if (*at)
 		*at = cpu->next;
+	cpu->world->insns += cpu->insns;
 	emu_lab_gone(cpu);
 	pthread_mutex_unlock(&cpu->world->lock);
 	if (cpu->ret_limit)
@@ -231,6 +232,17 @@ enum emu_exc emu_fetch_fault(struct emu_cpu *cpu)
 	return cpu->pc % cpu->world->guest->insn_align ? EMU_EXC_MISALIGNED : EMU_EXC_SEGV;
 }
 
+/* What is done here and not outside: NONE, or the exception that remains. */
+static enum emu_exc settle(struct emu_world *w, struct emu_cpu *cpu, enum emu_exc exc)
+{
+	if (exc == EMU_EXC_ASSIST)
+		exc = w->guest->assist(cpu);
+	if (exc != EMU_EXC_FENCE_I)
+		return exc;
+	emu_code_fence(w);
+	return EMU_EXC_NONE;
+}
+
 static enum emu_exc loop(struct emu_world *w, struct emu_cpu *cpu)
 {
 	for (;;) {
@@ -244,8 +256,8 @@ static enum emu_exc loop(struct emu_world *w, struct emu_cpu *cpu)
 			return EMU_EXC_LIMIT;
 		b = next_block(w, cpu, &held);
 		if (held) {
-			exc = emu_lab_stand(w, cpu);
-			if (exc != EMU_EXC_NONE && exc != EMU_EXC_FENCE_I)
+			exc = settle(w, cpu, emu_lab_stand(w, cpu));
+			if (exc != EMU_EXC_NONE)
 				return exc;
 			continue;
 		}
@@ -257,11 +269,8 @@ static enum emu_exc loop(struct emu_world *w, struct emu_cpu *cpu)
 		else
 			emu_x86_enter(cpu, b);
 		left_code(w, cpu);
-		exc = (enum emu_exc)cpu->exc;
-		if (exc == EMU_EXC_ASSIST)
-			exc = w->guest->assist(cpu);
-		/* FENCE.I: what was written over is gone already, by its write protection */
-		if (exc != EMU_EXC_NONE && exc != EMU_EXC_FENCE_I)
+		exc = settle(w, cpu, (enum emu_exc)cpu->exc);
+		if (exc != EMU_EXC_NONE)
 			return exc;
 	}
 }

@@ -64,8 +64,9 @@ struct emu_block {
 	uint16_t ops, ops_left;       /* emu_ir_work before and after the passes */
 	struct emu_exit *exit;
 	struct emu_exit *incoming;    /* exits of other blocks that lead here */
-	struct { uint32_t host, guest; } *map; /* offset in the code from which an access may fault ->
-					   distance of its guest instruction from pc (signed) */
+	struct { uint32_t host, guest; uint16_t begun; } *map; /* offset in the code from which an access may
+					   fault -> distance of its guest instruction from pc (signed);
+					   instructions up to it that are not counted yet */
 	uint64_t runs;                /* options.count, or the interpreter */
 	uint32_t page[EMU_BLOCK_PAGES];               /* guest pages it was translated from */
 	struct emu_block *page_next[EMU_BLOCK_PAGES];
@@ -98,6 +99,8 @@ struct emu_world {
 	struct emu_cpu *cpus;
 	struct emu_block *hash[EMU_HASH];
 	struct emu_block **page;      /* by guest page: blocks translated from it; demand-zero */
+	uint64_t shared_from, shared_to; /* pages between which those lie that code was translated from and
+					 that may be written elsewhere; to 0: none */
 	struct emu_block **order;     /* EMU_BLOCKS_MAX; blocks by place in code memory, for the fault
 					 handler, which reads it without the lock; demand-zero */
 	unsigned blocks;
@@ -106,6 +109,7 @@ struct emu_world {
 	struct emu_x86 *x86;
 	uint64_t translator_ns;
 	uint64_t flushes;
+	uint64_t insns;               /* executed by CPUs that are gone */
 	struct emu_symbols *symbols;  /* of the program; NULL: none */
 	struct emu_lab *lab;          /* orders.h; NULL: nobody gives orders */
 	struct emu_cpu *let;          /* atomic; this CPU may step while the lab holds all others */
@@ -137,6 +141,10 @@ struct emu_block *emu_block_by_code(struct emu_world *w, uint32_t offset);
 enum emu_exc emu_fetch_fault(struct emu_cpu *cpu);
 /* Throws away everything translated from [addr, addr + len). Takes the lock. */
 void emu_code_changed(void *world, uint64_t addr, uint64_t len);
+/* FENCE.I, IC IVAU: the guest says that code was written. What was written through the page that it runs from
+ * is gone already (write protection); this throws away what may have been written in another way: through
+ * another mapping of the same file or shared memory, by write(2), by another process. Takes the lock. */
+void emu_code_fence(struct emu_world *w);
 /* All other CPUs are out of code until emu_exclusive_end. The lock is held and may be let go. */
 void emu_exclusive_begin(struct emu_world *w, struct emu_cpu *self);
 void emu_exclusive_end(struct emu_world *w);

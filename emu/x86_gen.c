@@ -366,6 +366,8 @@ static void emit_cold(struct gen *g, const struct cold *c)
 		as_load(a, RSP, RBP, CPU_OFF(ret_base));
 		break;
 	case COLD_MISALIGNED:
+		if (g->w->opt.count && c->insn)
+			as_alu_mi(a, true, ALU_ADD, RBP, CPU_OFF(insns), (int32_t)c->insn);
 		as_rr(a, false, 0x8b, RCX, c->a);
 		as_store(a, RCX, RBP, CPU_OFF(fault_addr));
 		as_rm(a, false, 0xc6, 0, RBP, CPU_OFF(fault_write));
@@ -419,9 +421,9 @@ static void one(struct gen *g, const struct emu_op *op)
 	case EMU_OP_INSN:
 		g->pc = (uint64_t)op->imm;
 		if (g->b->mark)
-			g->b->mark[g->insn] = (uint32_t)(g->as.p - g->x->rw) - g->b->code;
+			g->b->mark[g->begun] = (uint32_t)(g->as.p - g->x->rw) - g->b->code;
+		g->begun++;
 		g->insn++;
-		g->mapped = false;
 		break;
 	case EMU_OP_CALL: emit_call(g, op); break;
 	case EMU_OP_BRCOND: emit_brcond(g, op); break;
@@ -455,7 +457,7 @@ static void walk(struct gen *g)
 		}
 		one(g, op);
 		gen_done(g);
-		if (g->insn == g->ir->insns && !g->b->tail && (emu_op_info(op->op)->flags & EMU_OPF_E))
+		if (g->begun == g->ir->insns && !g->b->tail && (emu_op_info(op->op)->flags & EMU_OPF_E))
 			g->b->tail = (uint32_t)(g->as.p - g->x->rw) - g->b->code;
 		i += g->skip;
 		g->skip = 0;
@@ -474,6 +476,7 @@ static void keep_map(struct gen *g)
 	for (unsigned i = 0; i < g->maps; i++) {
 		b->map[i].host = g->map[i].host - b->code;
 		b->map[i].guest = g->map[i].guest;
+		b->map[i].begun = g->map[i].begun;
 	}
 }
 

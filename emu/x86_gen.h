@@ -54,6 +54,7 @@ struct cold {
 	uint8_t kind, w, to, a, b, c;  /* registers; w: width */
 	bool fp_to;                 /* the result goes to an xmm register */
 	unsigned aux;
+	unsigned insn;              /* how many began and are not counted yet */
 	uint64_t fn, pc;
 	uint8_t *from[2];           /* displacements of the jumps that lead here */
 	uint8_t *back;
@@ -71,12 +72,12 @@ struct gen {
 	const struct emu_op *link;  /* LINK of the call that comes next, or NULL */
 	unsigned at;                /* its index */
 	uint64_t pc;                /* of the guest instruction */
+	unsigned begun;             /* guest instructions so far */
 	unsigned insn;              /* how many began and are not counted yet */
 	unsigned skip;              /* operations that follow and have been done with this one */
 	/* An address that the next access computes itself: base + (index << shift) for the local `temp`,
 	 * which is read nowhere else. EMU_NOTEMP: none. */
 	struct { uint16_t temp, base, index; uint8_t shift; } fold;
-	bool mapped;                /* the side table knows this instruction */
 	uint16_t last[EMU_TEMPS_MAX];   /* index of the last operation that reads a local */
 	int8_t reg[EMU_TEMPS_MAX];      /* scratch register of a local, or -1 */
 	int8_t spill[EMU_TEMPS_MAX];    /* slot in cpu->spill, or -1 */
@@ -91,7 +92,7 @@ struct gen {
 	int16_t label_exit[256];        /* the label's code is only this exit: jump straight there, or -1 */
 	struct cold cold[COLDS];
 	unsigned colds;
-	struct { uint32_t host, guest; } map[EMU_OPS_MAX];
+	struct { uint32_t host, guest; uint16_t begun; } map[EMU_OPS_MAX]; /* as in struct emu_block */
 	unsigned maps;
 	bool failed;
 };

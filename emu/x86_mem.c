@@ -6,11 +6,13 @@
 /* The instruction at hand may fault: the side table must know it. */
 static void note(struct gen *g)
 {
-	if (g->mapped)
+	uint32_t guest = (uint32_t)(g->pc - g->b->pc);
+
+	if (g->maps && g->map[g->maps - 1].guest == guest && g->map[g->maps - 1].begun == g->insn)
 		return;
-	g->mapped = true;
 	g->map[g->maps].host = (uint32_t)(g->as.p - g->x->rw);
-	g->map[g->maps++].guest = (uint32_t)(g->pc - g->b->pc);
+	g->map[g->maps].begun = (uint16_t)g->insn;
+	g->map[g->maps++].guest = guest;
 }
 
 struct address {

@@ -340,5 +340,6 @@ struct cold *gen_cold(struct gen *g, enum cold_kind kind)
 	memset(c, 0, sizeof(*c));
 	c->kind = (uint8_t)kind;
 	c->pc = g->pc;
+	c->insn = g->insn;
 	return c;
 }

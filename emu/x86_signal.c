@@ -56,14 +56,19 @@ static void cut_return(struct emu_cpu *cpu, uint64_t sp)
 		memcpy((void *)(uintptr_t)sp, &miss, sizeof(miss));
 }
 
-static uint64_t guest_pc(const struct emu_block *b, uint32_t offset)
+/* The guest instruction that host code at the offset belongs to, with what the block did not count up to it. */
+static void locate(struct emu_cpu *cpu, const struct emu_block *b, uint32_t offset)
 {
-	uint64_t pc = b->pc;
+	unsigned begun = 0;
 
+	cpu->pc = b->pc;
 	offset -= b->code;
-	for (unsigned i = 0; i < b->maps && b->map[i].host <= offset; i++)
-		pc = b->pc + (uint64_t)(int64_t)(int32_t)b->map[i].guest;
-	return pc;
+	for (unsigned i = 0; i < b->maps && b->map[i].host <= offset; i++) {
+		cpu->pc = b->pc + (uint64_t)(int64_t)(int32_t)b->map[i].guest;
+		begun = b->map[i].begun;
+	}
+	if (cpu->world->opt.count)
+		cpu->insns += begun;
 }
 
 /* A fault of the guest: true when it was one, and has been dealt with. */
@@ -95,7 +100,7 @@ static bool guest_fault(struct emu_cpu *cpu, int sig, const siginfo_t *si, ucont
 	}
 	save_pins(cpu, b, uc);
 	cpu->ret_sp = (uint64_t)uc->uc_mcontext.gregs[REG_RSP];
-	cpu->pc = guest_pc(b, (uint32_t)(rip - (uint64_t)(uintptr_t)w->x86->rx));
+	locate(cpu, b, (uint32_t)(rip - (uint64_t)(uintptr_t)w->x86->rx));
 	cpu->exc = sig == SIGBUS ? EMU_EXC_BUS : EMU_EXC_SEGV;
 	cpu->fault_addr = address;
 	cpu->fault_write = write;
@@ -130,7 +135,7 @@ static void on_kick(int sig, siginfo_t *si, void *context)
 	struct emu_cpu *cpu = emu_x86_current;
 	const struct emu_x86 *x;
 	struct emu_block *b;
-	uint64_t at;
+	uint64_t at, sp;
 	bool inside, vector;
 
 	(void)sig;
@@ -153,7 +158,12 @@ static void on_kick(int sig, siginfo_t *si, void *context)
 	for (unsigned i = 1; i < EMU_JUMPS; i++)
 		cpu->jumps[i].pc = 0;
 	cpu->jumps[0].pc = ~0ull;
-	cut_return(cpu, inside && !vector ? (uint64_t)uc->uc_mcontext.gregs[REG_RSP] : cpu->ret_sp);
+	sp = inside && !vector ? (uint64_t)uc->uc_mcontext.gregs[REG_RSP] : cpu->ret_sp;
+	cut_return(cpu, sp);
+	/* it may be aligned already for a call of a helper, or still after it (gen_call); if not, one return more
+	 * than necessary looks again */
+	if ((cpu->ret_sp & ~15ull) == sp)
+		cut_return(cpu, cpu->ret_sp);
 	if (inside && at > x->ret_miss && at < x->ret_miss_end)
 		uc->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)(x->rx + x->ret_miss);
 	b = emu_block_by_code(cpu->world, (uint32_t)at);

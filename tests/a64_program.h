@@ -1,5 +1,6 @@
-/* Random AArch64 programs for tests: any row of the table but those that is_left_out() names, in a frame that
- * loads all registers from memory and stores them at the end. The same seed and length give the same program.
+/* Random AArch64 programs for tests: any row of the table but those that is_left_out() names, in the shape of
+ * real programs (flow.h), in a frame that loads all registers from memory and stores them at the end. The same
+ * seed and length give the same program.
  */
 #ifndef TESTS_A64_PROGRAM_H
 #define TESTS_A64_PROGRAM_H
@@ -9,6 +10,7 @@
 #include <string.h>
 
 #include "emu/a64.h"
+#include "tests/flow.h"
 
 #define TEXT 0x10000u
 #define TEXT_SIZE 0x20000u
@@ -27,13 +29,19 @@ struct state {
 
 #define BASE 18u                /* x18 */
 #define INDEX 17u               /* x17: small offsets */
-static const unsigned pointers[] = { 28, 29, 30, 31 }; /* x28 to x30, sp: the middle of the buffer */
+static const unsigned pointers[] = { 26, 28, 29, 31 }; /* x26, x28, x29, sp: the middle of the buffer */
+#define FRAMES 27u              /* x27: the frames of functions, which grow down from BUFFER */
+#define COUNTER 19u             /* x19, x20: of loops */
+#define CHOICE 24u              /* x24, x25: of a switch */
+/* Registers that no instruction drawn by chance writes. */
+#define KEPT (1u << BASE | 1u << INDEX | 3u << COUNTER | 3u << CHOICE | 1u << 26 | 1u << FRAMES | 7u << 28)
 
 struct program {
 	uint32_t text[TEXT_SIZE / 4];
 	unsigned words, body, epilogue, insns; /* indexes in text of the first instruction and of the epilogue */
 	uint8_t data[DATA_SIZE];
 	uint64_t random;
+	struct flow flow;
 	unsigned used[A64_COUNT];
 };
 
@@ -134,7 +142,7 @@ static bool is_branch(const struct a64_row *r)
 
 static bool is_kept(unsigned r)
 {
-	return r == BASE || r == INDEX || (r >= 28 && r < 31);
+	return r < 31 && (KEPT >> r & 1);
 }
 
 /* Does the instruction write an integer register that must keep its value, or what is not foreseeable? */
@@ -291,6 +299,107 @@ static void one(struct program *p)
 	}
 }
 
+/* ---- the shape of the program (flow.h); places are indexes in text ---- */
+
+static unsigned here(const struct program *p)
+{
+	return p->words;
+}
+
+static unsigned jump(struct program *p)
+{
+	emit(p, 0x14000000); /* b */
+	return p->words - 1;
+}
+
+static unsigned branch(struct program *p)
+{
+	for (;;) {
+		unsigned id = below(p, A64_COUNT);
+		uint32_t bits = is_branch(&a64_rows[id]) && !is_left_out(&a64_rows[id]) ? draw(p, id) : 0;
+
+		if (bits) {
+			put(p, id, bits);
+			return p->words - 1;
+		}
+	}
+}
+
+static void aim_branch(struct program *p, unsigned at, unsigned target)
+{
+	uint32_t words = target - at, bits = p->text[at];
+
+	if ((bits & 0x7c000000) == 0x14000000) /* b, bl */
+		p->text[at] = field(bits, 0, 26, words);
+	else if ((bits & 0x7e000000) == 0x36000000) /* tbz, tbnz */
+		p->text[at] = field(bits, 5, 14, words);
+	else
+		p->text[at] = field(bits, 5, 19, words);
+}
+
+static void adr(struct program *p, unsigned rd, unsigned target)
+{
+	emit(p, field(0x10000000u | rd, 5, 19, target - p->words));
+}
+
+static void loop_begin(struct program *p, unsigned level, unsigned n)
+{
+	emit(p, 0xd2800000u | (level ? 0 : n) << 5 | (COUNTER + level)); /* movz; the inner one counts up */
+}
+
+static void loop_end(struct program *p, unsigned level, unsigned n, unsigned top)
+{
+	unsigned c = COUNTER + level;
+
+	if (level) {
+		emit(p, 0x91000400u | c << 5 | c);             /* add c, c, #1 */
+		emit(p, 0xf100001fu | n << 10 | c << 5);       /* cmp c, #n */
+		emit(p, 0x5400000b);                           /* b.lt */
+	} else if (below(p, 2)) {
+		emit(p, 0xf1000400u | c << 5 | c);             /* subs c, c, #1 */
+		emit(p, 0x54000001);                           /* b.ne */
+	} else {
+		emit(p, 0xd1000400u | c << 5 | c);             /* sub c, c, #1 */
+		emit(p, 0xb5000000u | c);                      /* cbnz */
+	}
+	aim_branch(p, p->words - 1, top);
+}
+
+static void select_begin(struct program *p)
+{
+	emit(p, 0x92400400u | below(p, 17) << 5 | CHOICE);     /* and x24, x, #3 */
+	adr(p, CHOICE + 1, p->words + 3);
+	emit(p, 0x8b000000u | CHOICE << 16 | 2 << 10 | (CHOICE + 1) << 5 | (CHOICE + 1)); /* add x25, x25, x24, lsl #2 */
+	emit(p, 0xd61f0000u | (CHOICE + 1) << 5);              /* br x25 */
+}
+
+static void call(struct program *p, unsigned target)
+{
+	if (below(p, 3)) {
+		emit(p, 0x94000000);
+		aim_branch(p, p->words - 1, target);
+	} else {
+		adr(p, CHOICE + 1, target);
+		emit(p, 0xd63f0000u | (CHOICE + 1) << 5);      /* blr x25 */
+	}
+}
+
+static void function_begin(struct program *p)
+{
+	emit(p, 0xa9bf0000u | (COUNTER + 1) << 10 | FRAMES << 5 | COUNTER); /* stp x19, x20, [x27, #-16]! */
+	emit(p, 0xf81f0c00u | FRAMES << 5 | 30);               /* str x30, [x27, #-16]! */
+}
+
+static void function_end(struct program *p)
+{
+	emit(p, 0xf8410400u | FRAMES << 5 | 30);               /* ldr x30, [x27], #16 */
+	emit(p, 0xa8c10000u | (COUNTER + 1) << 10 | FRAMES << 5 | COUNTER); /* ldp x19, x20, [x27], #16 */
+	emit(p, 0xd65f03c0);                                   /* ret */
+}
+
+#define FLOW_GENERATE
+#include "tests/flow.h"
+
 static uint32_t ldr_x(unsigned rt, unsigned rn, unsigned at)
 {
 	return 0xf9400000u | at / 8 << 10 | rn << 5 | rt;
@@ -358,6 +467,7 @@ static void generate(struct program *p, uint64_t seed, unsigned insns)
 		s->x[r] = below(p, 3) ? integer(p) : floating(p);
 	for (unsigned k = 0; k < 3; k++)
 		s->x[pointers[k]] = MIDDLE;
+	s->x[FRAMES] = BUFFER;
 	s->sp = MIDDLE;
 	s->x[INDEX] = 0;
 	s->x[BASE] = DATA;
@@ -365,8 +475,9 @@ static void generate(struct program *p, uint64_t seed, unsigned insns)
 	s->fpcr = (uint64_t)below(p, 4) << 22 | (below(p, 4) ? 0 : 1u << 25);
 	load_registers(p);
 	p->body = p->words;
+	flow_functions(p);
 	while (p->insns < insns)
-		one(p);
+		statement(p, 0);
 	for (unsigned k = 0; k < 3; k++)
 		emit(p, 0xd503201f); /* a load of 16 bytes from itself reads no further */
 	p->epilogue = p->words;

@@ -1,8 +1,7 @@
 /* The semantics of AArch64 instructions against QEMU's user mode: random programs, in which every row of the
  * table occurs that this test does not name below, end with the same registers, vectors, flags and memory in
- * QEMU, in the interpreter and in translated code.
- *
- *	SEED=n     the first program's seed (printed)     PROGRAMS=n    how many     INSNS=n    length of each
+ * QEMU, in the interpreter and in translated code. Without QEMU the last two are compared with each other.
+ * Seeds: tests/seeds.h; INSNS=n is the length of each program.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -23,6 +22,7 @@
 #include "engine/base/cleanup.h"
 #include "engine/base/file.h"
 #include "tests/a64_program.h"
+#include "tests/seeds.h"
 
 #define INSNS 1000
 #define PROGRAMS 110
@@ -35,6 +35,7 @@ struct result {
 	int status;
 	struct state end;
 	uint8_t buffer[0x2000];
+	uint64_t insns;         /* executed, if they were counted */
 };
 
 static void write_elf(const struct program *p, const char *path)
@@ -123,11 +124,17 @@ static void start(struct emu_world *w, struct emu_cpu *cpu, const struct program
 	emu_cpu_set_fpcr(cpu, (unsigned)s->fpcr);
 }
 
-/* Translated code in several ways: without registers kept, without passes. */
+static bool have_qemu;
+static uint64_t executed; /* instructions, by the interpreter's count */
+
+/* Translated code in several ways: without registers kept, without passes, chains, joins ... */
 static void run_here(const struct program *p, uint64_t seed, bool interp, struct result *out)
 {
 	const struct emu_options opt = {
-		.interp = interp, .no_pin = seed % 4 == 0, .passes_off = seed % 5 == 0 ? ~0u : 0, .max_branches = seed % 3 ? 0 : 1,
+		.interp = interp, .no_pin = seed % 4 == 0, .passes_off = seed % 5 == 0 || (interp && !have_qemu) ? ~0u : 0,
+		.max_branches = seed % 3 ? 0 : 1, .count = seed % 7 == 0, .no_superblock = seed % 11 == 0,
+		.no_return_stack = seed % 13 == 0, .no_chain = seed % 17 == 0, .no_jump_cache = seed % 19 == 0,
+		.code_bytes = seed % 6 ? 0 : 256u << 10,
 	};
 	struct rs_err err = RS_ERR_INIT;
 	struct emu_world *w = emu_world_new(emu_guest_by_name("aarch64"), &opt, NULL, &err);
@@ -151,7 +158,17 @@ static void run_here(const struct program *p, uint64_t seed, bool interp, struct
 	out->end.fpcr = emu_cpu_fpcr(cpu);
 	out->end.fpsr = emu_cpu_fpsr(cpu);
 	assert_true(emu_mem_read(&w->mem, BUFFER, out->buffer, sizeof(out->buffer)));
+	out->insns = interp || opt.count ? cpu->insns : 0;
 	emu_world_free(w);
+}
+
+/* What the others are held against. */
+static void run_oracle(const struct program *p, uint64_t seed, struct result *out)
+{
+	if (have_qemu)
+		run_qemu(p, out);
+	else
+		run_here(p, seed, true, out);
 }
 
 /* IDC belongs to flushing, which is not tested; whether a number that rounds up to the smallest normal one
@@ -217,7 +234,7 @@ static void explain(struct program *p, uint64_t seed, bool interp, unsigned high
 		unsigned mid = (low + high) / 2;
 
 		generate(p, seed, mid);
-		run_qemu(p, &theirs);
+		run_oracle(p, seed, &theirs);
 		run_here(p, seed, interp, &ours);
 		if (same(&theirs, &ours))
 			low = mid;
@@ -225,58 +242,67 @@ static void explain(struct program *p, uint64_t seed, bool interp, unsigned high
 			high = mid;
 	}
 	generate(p, seed, high - 1);
-	run_qemu(p, &before);
+	run_oracle(p, seed, &before);
 	generate(p, seed, high);
-	run_qemu(p, &theirs);
+	run_oracle(p, seed, &theirs);
 	run_here(p, seed, interp, &ours);
 	printf("seed %llu, %s: the results differ after %u instructions:\n", (unsigned long long)seed,
 	       interp ? "interpreter" : "host code", high);
 	print_difference(p, &theirs, &ours, &before);
 }
 
-static unsigned long number(const char *name, unsigned long fallback)
+/* The program on both engines; false when something differs. */
+static bool agree(struct program *p, uint64_t seed, unsigned length)
 {
-	const char *s = getenv(name);
+	struct result theirs, ours[2];
 
-	return s ? strtoul(s, NULL, 0) : fallback;
+	generate(p, seed, length);
+	run_oracle(p, seed, &theirs);
+	for (unsigned interp = 2; interp-- > 0;) {
+		run_here(p, seed, interp, &ours[interp]);
+		if (same(&theirs, &ours[interp]))
+			continue;
+		explain(p, seed, interp, length);
+		return false;
+	}
+	executed += ours[1].insns;
+	if (ours[0].insns && ours[0].insns != ours[1].insns) {
+		printf("seed %llu: %llu instructions in the interpreter, host code counts %llu\n", (unsigned long long)seed,
+		       (unsigned long long)ours[1].insns, (unsigned long long)ours[0].insns);
+		return false;
+	}
+	return true;
 }
 
 static void test_random_programs(void **state)
 {
 	rs_auto_free struct program *p = rs_xcalloc(1, sizeof(*p));
-	unsigned long seed = number("SEED", 1), programs = number("PROGRAMS", PROGRAMS), length = number("INSNS", INSNS);
-	unsigned long insns = 0, bad = 0;
-	unsigned used[A64_COUNT] = { 0 }, rows = 0;
+	uint64_t seed, length = seeds_setting("INSNS", INSNS), insns = 0;
+	unsigned used[A64_COUNT] = { 0 }, rows = 0, bad = 0;
+	struct seeds s = seeds_begin(PROGRAMS);
 
 	(void)state;
-	if (system("qemu-aarch64 --version >/dev/null 2>&1") != 0) {
-		printf("skip: no qemu-aarch64 (qemu-user)\n");
-		skip();
-	}
+	have_qemu = system("qemu-aarch64 --version >/dev/null 2>&1") == 0;
+	if (!have_qemu)
+		printf("skipped: no qemu-aarch64 (qemu-user): interpreter and host code are compared with each other\n");
 	assert_non_null(mkdtemp(dir));
-	for (unsigned long k = 0; k < programs && bad < number("MOST", 1); k++) {
-		struct result theirs, ours;
-
-		generate(p, seed + k, (unsigned)length);
+	while (bad < seeds_setting("MOST", 1) && seeds_next(&s, &seed)) {
+		bad += !agree(p, seed, (unsigned)length);
 		for (unsigned r = 0; r < A64_COUNT; r++)
 			used[r] += p->used[r];
 		insns += p->insns;
-		run_qemu(p, &theirs);
-		for (unsigned interp = 2; interp-- > 0;) {
-			run_here(p, seed + k, interp, &ours);
-			if (same(&theirs, &ours))
-				continue;
-			explain(p, seed + k, interp, (unsigned)length);
-			bad++;
-			break;
-		}
 	}
 	assert_int_equal(rs_rmtree(dir, NULL), 0);
 	for (unsigned r = 0; r < A64_COUNT; r++)
 		rows += used[r] > 0;
-	printf("%lu instructions in %lu programs from seed %lu, %u rows of %u\n", insns, programs, seed, rows, A64_COUNT);
+	printf("%llu programs from seed %llu: %llu instructions, %llu executed, %u rows of %u, %u differences\n",
+	       (unsigned long long)seeds_done(&s), (unsigned long long)s.first, (unsigned long long)insns,
+	       (unsigned long long)executed, rows, A64_COUNT, bad);
 	assert_int_equal(bad, 0);
-	for (unsigned r = 0; r < A64_COUNT && programs >= PROGRAMS; r++)
+	if (!seeds_enough(&s, PROGRAMS))
+		return;
+	assert_true(insns >= 100000 && executed >= 100000);
+	for (unsigned r = 0; r < A64_COUNT; r++)
 		if (!is_left_out(&a64_rows[r]) && !used[r])
 			fail_msg("%s does not occur", a64_rows[r].name);
 }

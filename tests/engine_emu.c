@@ -1,149 +1,6 @@
-/* Translated programs in real sessions: compiled, run in their sandbox, paused, stepped, shown, checked.
- * What needs a cross compiler is skipped where there is none. */
-#include <errno.h>
-#include <poll.h>
-#include <signal.h>
-
-#include "engine/base/cleanup.h"
-#include "engine/base/state.h"
-#include "engine/session.h"
-#include "tests/engine_fake.h"
-
-static struct fake fake;
-static struct eng_session *session;
-
-static int setup(void **state)
-{
-	(void)state;
-	memset(&fake, 0, sizeof(fake));
-	fake_home(&fake);
-	return 0;
-}
-
-static void done(void)
-{
-	eng_session_free(session);
-	session = NULL;
-}
-
-static int teardown(void **state)
-{
-	(void)state;
-	done();
-	assert_int_equal(fake_count(&fake, "state/ringside/journal"), 0);
-	assert_int_equal(fake_count(&fake, "state/ringside/scratch"), 0);
-	fake_done(&fake);
-	return 0;
-}
-
-static void need(const char *ability)
-{
-	struct rs_err err = RS_ERR_INIT;
-
-	if (eng_ability(ability, &err) < 0) {
-		print_message("skipped: %s\n", err.text[0]);
-		skip();
-	}
-}
-
-/* A lesson with one step that runs prog.S or prog.c. `emu` are further keys of the run. */
-static void open_lesson(const char *name, const char *source, const char *emu, const char *rest, const char *engine,
-			enum rs_full full)
-{
-	struct rs_err err = RS_ERR_INIT;
-	char *yaml, buf[600];
-	int n = asprintf(&yaml, "schema: ringside/lesson/v1\nid: emu-lesson\n"
-				"title: {en: T, zh-TW: T}\nsummary: {en: S, zh-TW: S}\n"
-				"track: levels\nminutes: 1\nfiles: {starter: [%s]}\nsteps:\n"
-				"  - id: s\n    text: {en: x, zh-TW: x}\n"
-				"    run: {emu: {source: %s%s%s}}\n%s", name, name, *emu ? ", " : "", emu, rest);
-
-	eng_lesson_free(fake.lesson);
-	fake.lesson = eng_lesson_parse(yaml, (size_t)n, "emu.yaml", NULL, &err);
-	if (!fake.lesson)
-		fail_msg("%s", rs_err_format(&err, RS_LANG_EN, buf, sizeof(buf)));
-	free(yaml);
-	fake_write(&fake, name, source);
-	struct eng_session_opts o = { .lesson = fake.lesson, .workspace = fake.work, .full = full, .engine = engine };
-
-	session = eng_session_new(&o, &err);
-	assert_non_null(session);
-}
-
-static void emu_lesson(const char *name, const char *source, const char *emu, const char *rest)
-{
-	open_lesson(name, source, emu, rest, NULL, RS_FULL_BLOCK);
-}
-
-static void show(void)
-{
-	const struct eng_evidence *e = eng_session_evidence(session, 0);
-	unsigned n, shown = 0;
-	struct eng_check_result *r = eng_session_results(session, 0, &n);
-
-	for (size_t i = 0; i < e->events && shown < 80; i++) {
-		char line[400];
-
-		if (e->event[i].kind == RS_EV_STATE_BLOCK)
-			continue;
-		print_message("  %s\n", rs_event_format(&e->event[i], line, sizeof(line)));
-		shown++;
-	}
-	for (unsigned i = 0; i < n; i++)
-		print_message("  check %s: verdict %d found %s\n%s\n", r[i].check->id, r[i].verdict,
-			      r[i].found.p, r[i].note.p);
-	print_message("  build: %s\n  stderr: %s\n", e->out[RS_STREAM_BUILD].p, e->out[RS_STREAM_STDERR].p);
-	print_message("  error: %s\n", eng_session_error(session)->text[0]);
-}
-
-static void must_pass(void)
-{
-	unsigned n;
-	struct eng_check_result *r = eng_session_results(session, 0, &n);
-
-	for (unsigned i = 0; i < n; i++)
-		if (r[i].verdict != ENG_PASS) {
-			show();
-			fail_msg("check %s did not pass", r[i].check->id);
-		}
-}
-
-static void run_and_pass(void)
-{
-	struct rs_err err = RS_ERR_INIT;
-
-	assert_int_equal(eng_session_run(session, false, &err), 0);
-	eng_session_wait(session);
-	must_pass();
-}
-
-static const char rv_loop[] =
-	"	.globl _start\n"
-	"_start:	li	a0, 0\n"
-	"	li	a1, 1000\n"
-	"loop:	add	a0, a0, a1\n"
-	"	addi	a1, a1, -1\n"
-	"	bnez	a1, loop\n"
-	"	li	a0, 1\n"
-	"	la	a1, text\n"
-	"	li	a2, 6\n"
-	"	li	a7, 64\n"
-	"	ecall\n"
-	"	li	a0, 7\n"
-	"	li	a7, 93\n"
-	"	ecall\n"
-	"	.data\n"
-	"text:	.ascii	\"Hello\\n\"\n";
-
-/* What both engines must give, counted exactly: 2 + 3 * 1000 + 6 + 3 instructions. */
-static const char rv_checks[] =
-	"    checks:\n"
-	"      - {id: says, expect: 'output(stdout) == \"Hello\\n\"'}\n"
-	"      - {id: ends, expect: 'ended() == \"exited\" and code() == 7'}\n"
-	"      - {id: sealed, expect: 'count(exp.ready where sandboxed == \"yes\") == 1'}\n"
-	"      - {id: loop, expect: 'count(emu.block where pc == sym(\"loop\") and insns == 3 and last == sym(\"loop\") + 4 and text == \"loop\") == 1'}\n"
-	"      - {id: blocks, expect: 'counter(emu.blocks) == count(emu.block) and counter(emu.translated) == sum(emu.block.insns)'}\n"
-	"      - {id: counted, expect: 'counter(emu.instructions) == 3011'}\n";
+/* Translated programs in real sessions: compiled, run in their sandbox, ended, checked. (What a lab shows of
+ * them: engine_emu_lab.c.) */
+#include "tests/engine_emu.h"
 
 static void both_engines(void **state)
 {
@@ -264,16 +121,56 @@ static void faults(void **state)
 
 /* ---- programs that mean harm ---- */
 
-/* Each call is made, and its result written down: "name=result ". Raw calls: no library is in the way. */
-static const char hostile[] =
-	"static long call(long n, long a, long b, long c, long d, long e) {\n"
-	"	register long r0 asm(\"a0\") = a, r1 asm(\"a1\") = b, r2 asm(\"a2\") = c, r3 asm(\"a3\") = d,\n"
-	"		r4 asm(\"a4\") = e, nr asm(\"a7\") = n;\n"
-	"	asm volatile(\"ecall\" : \"+r\"(r0) : \"r\"(r1), \"r\"(r2), \"r\"(r3), \"r\"(r4), \"r\"(nr) : \"memory\");\n"
-	"	return r0;\n}\n"
-	"static void put(const char *s) { long n = 0; while (s[n]) n++; call(64, 1, (long)s, n, 0, 0); }\n"
-	"static void num(long v) { char b[24], *p = b + 23; int m = v < 0; *p = 0; if (m) v = -v;\n"
+static const char *const guests[] = { "riscv64", "aarch64" };
+
+/* The abilities of each guest's compiler. */
+static bool can_compile(const char *guest)
+{
+	rs_auto_free char *ability = rs_xasprintf("%s-cc", guest);
+	struct rs_err err = RS_ERR_INIT;
+
+	if (eng_ability(ability, &err) == 0)
+		return true;
+	print_message("skipped: %s\n", err.text[0]);
+	return false;
+}
+
+/* The lesson on each guest and engine; `each` is called before the first run. */
+static void on_all(const char *source, const char *keys, const char *rest, void (*each)(void))
+{
+	unsigned runs = 0;
+
+	for (unsigned i = 0; i < 4; i++) {
+		rs_auto_free char *emu = rs_xasprintf("guest: %s%s%s", guests[i / 2], *keys ? ", " : "", keys);
+
+		if (!can_compile(guests[i / 2]) || (i % 2 == 0 && eng_ability("emu-jit", NULL) < 0))
+			continue;
+		open_lesson("prog.c", source, emu, rest, i % 2 ? "interp" : "jit", RS_FULL_BLOCK);
+		if (each && !runs++)
+			each();
+		run_and_pass();
+		done();
+	}
+}
+
+/* Raw system calls, no library is in the way; text and numbers to the standard output. */
+#define CALLS                                                                                       \
+	"static long call(long n, long a, long b, long c, long d, long e) {\n"                     \
+	"#ifdef __riscv\n"                                                                         \
+	"	register long r0 asm(\"a0\") = a, r1 asm(\"a1\") = b, r2 asm(\"a2\") = c, r3 asm(\"a3\") = d,\n" \
+	"		r4 asm(\"a4\") = e, r5 asm(\"a5\") = e, nr asm(\"a7\") = n;\n"             \
+	"	asm volatile(\"ecall\"\n#else\n"                                                   \
+	"	register long r0 asm(\"x0\") = a, r1 asm(\"x1\") = b, r2 asm(\"x2\") = c, r3 asm(\"x3\") = d,\n" \
+	"		r4 asm(\"x4\") = e, r5 asm(\"x5\") = e, nr asm(\"x8\") = n;\n"             \
+	"	asm volatile(\"svc #0\"\n#endif\n"                                                  \
+	"		: \"+r\"(r0) : \"r\"(r1), \"r\"(r2), \"r\"(r3), \"r\"(r4), \"r\"(r5), \"r\"(nr) : \"memory\");\n" \
+	"	return r0;\n}\n"                                                                    \
+	"static void put(const char *s) { long n = 0; while (s[n]) n++; call(64, 1, (long)s, n, 0, 0); }\n" \
+	"static void num(long v) { char b[24], *p = b + 23; int m = v < 0; *p = 0; if (m) v = -v;\n" \
 	"	do *--p = '0' + v % 10; while (v /= 10); if (m) *--p = '-'; put(p); }\n"
+
+/* Each call is made, and its result written down: "name=result ". */
+static const char hostile[] = CALLS
 	"static void tell(const char *s, long r) { put(s); put(\"=\"); num(r > 0 ? 1 : r); put(\" \"); }\n"
 	"void _start(void) {\n"
 	"	static const char *const none[] = { 0 };\n"
@@ -307,28 +204,96 @@ static const char hostile[] =
 	"		tell(\"far\", call(63, 0, at, 8, 0, 0));\n"
 	"	call(93, 3, 0, 0, 0, 0);\n}\n";
 
+static void link_out(void)
+{
+	rs_auto_free char *link = rs_xasprintf("%s/out", fake.work);
+
+	assert_int_equal(symlink("/etc/passwd", link), 0);
+}
+
 static void harm(void **state)
 {
-	char link[300];
+	(void)state;
+	on_all(hostile, "input: none, memory: 64M",
+	       "    checks:\n"
+	       "      - {id: end, expect: 'ended() == \"exited\" and code() == 3'}\n"
+	       "      - {id: files, expect: 'contains(output(stdout), \"passwd=-13 up=-13 link=-13 own=1 write=-30 create=-30 unlink=-1 chdir=-1 \")'}\n"
+	       "      - {id: calls, expect: 'contains(output(stdout), \"exec=-1 fork=-1 kill=-1 all=-1 group=-1 stop=-1 socket=-1 \")'}\n"
+	       "      - {id: lab, expect: 'contains(output(stdout), \"lab=0 memory=1 far=-14 far=-14\")'}\n"
+	       "      - {id: said, expect: 'exists(emu.refused where text == \"execve\" and error == \"EPERM\") and exists(emu.refused where text == \"socket\")'}\n"
+	       "      - {id: once, expect: 'count(emu.refused where text == \"kill\") == 1'}\n", link_out);
+}
+
+/* What confine.def allows is done: it is not refused when its arguments are 0, and the second door, the host's
+ * filter, does not kill for it, with any arguments. (A thread, and what does not return, are made elsewhere.) */
+static void allowed(void **state)
+{
+	static const struct { const char *name; unsigned number; } calls[] = {
+#define PASS(number, name, shape) { #name, number },
+#define CALL(number, name) { #name, number },
+#define QUIET(number, name)
+#define NAMED(number, name)
+#include "emu/linux_calls.def"
+	};
+	static const char *const allowed[] = {
+#define CONFINE(name, how, why) #name,
+#include "emu/confine.def"
+	};
+	static const char *const not_so[] = { "exit", "exit_group", "rt_sigreturn", "rt_sigsuspend", "ppoll", "pselect6", "clone" };
+	rs_auto_str source = RS_STR_INIT;
 
 	(void)state;
-	need("riscv64-cc");
-	for (int i = 0; i < 2; i++) {
-		open_lesson("prog.c", hostile, "input: none, memory: 64M",
-			    "    checks:\n"
-			    "      - {id: end, expect: 'ended() == \"exited\" and code() == 3'}\n"
-			    "      - {id: files, expect: 'contains(output(stdout), \"passwd=-13 up=-13 link=-13 own=1 write=-30 create=-30 unlink=-1 chdir=-1 \")'}\n"
-			    "      - {id: calls, expect: 'contains(output(stdout), \"exec=-1 fork=-1 kill=-1 all=-1 group=-1 stop=-1 socket=-1 \")'}\n"
-			    "      - {id: lab, expect: 'contains(output(stdout), \"lab=0 memory=1 far=-14 far=-14\")'}\n"
-			    "      - {id: said, expect: 'exists(emu.refused where text == \"execve\" and error == \"EPERM\") and exists(emu.refused where text == \"socket\")'}\n"
-			    "      - {id: once, expect: 'count(emu.refused where text == \"kill\") == 1'}\n",
-			    i || eng_ability("emu-jit", NULL) < 0 ? "interp" : "jit", RS_FULL_BLOCK);
-		snprintf(link, sizeof(link), "%s/out", fake.work);
-		if (!i)
-			assert_int_equal(symlink("/etc/passwd", link), 0);
-		run_and_pass();
-		done();
+	rs_str_add(&source, CALLS "static const struct { const char *name; int nr; } calls[] = {\n");
+	for (unsigned i = 0; i < sizeof(allowed) / sizeof(*allowed); i++) {
+		unsigned c = 0, n = 0;
+
+		while (c < sizeof(calls) / sizeof(*calls) && strcmp(calls[c].name, allowed[i]))
+			c++;
+		if (c == sizeof(calls) / sizeof(*calls))
+			fail_msg("confine.def allows %s, which linux_calls.def does not make", allowed[i]);
+		while (n < sizeof(not_so) / sizeof(*not_so) && strcmp(not_so[n], allowed[i]))
+			n++;
+		if (n == sizeof(not_so) / sizeof(*not_so))
+			rs_str_addf(&source, "	{ \"%s\", %u },\n", allowed[i], calls[c].number);
 	}
+	rs_str_add(&source,
+		   "};\n"
+		   "static long room[1024];\n"
+		   "void _start(void) {\n"
+		   "	long mine = call(172, 0, 0, 0, 0, 0), r;\n"
+		   "	(void)num;\n"
+		   "	for (int way = 0; way < 3; way++)\n"
+		   "		for (unsigned i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {\n"
+		   "			long a = way ? (long)(room + 1) : 0, n = way == 2 ? 8 : a;\n"
+		   "			int own = calls[i].nr == 129 || calls[i].nr == 131 || calls[i].nr == 138 || calls[i].nr == 261;\n"
+		   "			for (unsigned k = 0; k < 1024; k++) room[k] = 0;\n"
+		   "			r = call(calls[i].nr, own ? mine : a, own ? 0 : way == 2 ? 0 : n, own ? 0 : way == 2 ? a : n, n, n);\n"
+		   "			if (!way && r == -1) { put(calls[i].name); put(\" \"); }\n"
+		   "		}\n"
+		   "	put(\"done\"); call(93, 0, 0, 0, 0, 0);\n}\n");
+	on_all(source.p, "input: none", "    checks:\n"
+	       "      - {id: end, expect: 'ended() == \"exited\" and code() == 0'}\n"
+	       "      - {id: all, expect: 'output(stdout) == \"done\"'}\n"
+	       "      - {id: sealed, expect: 'count(exp.ready where sandboxed == \"yes\") == 1'}\n", NULL);
+}
+
+/* A copy of a captured descriptor is captured, whatever made it, until it is closed. */
+static void copies(void **state)
+{
+	static const char source[] = CALLS
+		"static void to(long fd, const char *s) { long n = 0; while (s[n]) n++; call(64, fd, (long)s, n, 0, 0); }\n"
+		"void _start(void) {\n"
+		"	long d = call(23, 1, 0, 0, 0, 0), f = call(25, 1, 0, 20, 0, 0), c = call(25, 2, 1030, 20, 0, 0);\n"
+		"	to(d, \"dup \"); to(f, \"fcntl \"); to(c, \"error\"); call(24, d, 30, 0, 0, 0); to(30, \"dup3 \");\n"
+		"	call(57, 1, 0, 0, 0, 0); to(1, \"closed \"); to(30, \"still \");\n"
+		"	call(23, 30, 0, 0, 0, 0); to(1, \"again\"); call(57, d, 0, 0, 0, 0);\n"
+		"	long own = call(56, -100, (long)\"prog.c\", 0, 0, 0);\n"
+		"	call(93, call(64, own, (long)\"x\", 1, 0, 0) == -9 ? 0 : 1, 0, 0, 0, 0); }\n";
+
+	(void)state;
+	on_all(source, "", "    checks:\n"
+	       "      - {id: out, expect: 'output(stdout) == \"dup fcntl dup3 still again\" and code() == 0'}\n"
+	       "      - {id: err, expect: 'output(stderr) == \"error\"'}\n", NULL);
 }
 
 /* Writes everywhere it can, and then where it cannot. */
@@ -357,371 +322,11 @@ static void wild_writes(void **state)
 		assert_int_equal(guard[i], 0x5a);
 }
 
-/* ---- pausing, steps, snapshots ---- */
-
-static void pump_until(enum eng_phase p)
-{
-	for (int i = 0; i < 20000 && eng_session_phase(session) != p; i++) {
-		struct pollfd pf = { .fd = -1, .events = POLLIN };
-		int fds[4], timeout = 10;
-
-		if (eng_session_pollfds(session, fds, &timeout))
-			pf.fd = fds[0];
-		poll(&pf, 1, timeout);
-		eng_session_pump(session);
-	}
-	if (eng_session_phase(session) != p) {
-		show();
-		fail_msg("phase %d never came; it is %d", p, eng_session_phase(session));
-	}
-}
-
-/* The last snapshots that have come. */
-static struct seen {
-	struct rs_state_assembler part[16];
-	size_t from;             /* events before this one were looked at */
-	unsigned paused, stages;
-	struct rs_emu_regs regs;
-	struct rs_emu_reg reg[RS_EMU_REGS_MAX];
-	struct rs_emu_blocks blocks;
-	struct rs_emu_block block[RS_EMU_BLOCKS_MAX];
-	struct rs_emu_cache cache;
-	struct rs_emu_stage stage[24];
-	char text[24][RS_STATE_MAX];
-	char code[RS_STATE_MAX];
-} seen;
-
-static void take(const struct rs_event *ev)
-{
-	struct rs_state_assembler *a = &seen.part[ev->arg[0]];
-	size_t n = rs_state_feed(a, ev);
-	struct rs_emu_stage s;
-
-	if (!n)
-		return;
-	switch (ev->arg[0]) {
-	case RS_BLOCK_EMU_REGS:
-		memcpy(&seen.regs, a->buf, sizeof(seen.regs));
-		assert_int_equal(n, sizeof(seen.regs) + seen.regs.n * sizeof(seen.reg[0]));
-		memcpy(seen.reg, a->buf + sizeof(seen.regs), n - sizeof(seen.regs));
-		break;
-	case RS_BLOCK_EMU_BLOCKS:
-		memcpy(&seen.blocks, a->buf, sizeof(seen.blocks));
-		assert_int_equal(n, sizeof(seen.blocks) + seen.blocks.n * sizeof(seen.block[0]));
-		memcpy(seen.block, a->buf + sizeof(seen.blocks), n - sizeof(seen.blocks));
-		break;
-	case RS_BLOCK_EMU_CACHE:
-		memcpy(&seen.cache, a->buf, sizeof(seen.cache));
-		assert_int_equal(n, sizeof(seen.cache) + seen.cache.n * sizeof(struct rs_emu_span));
-		break;
-	case RS_BLOCK_EMU_STAGE:
-		memcpy(&s, a->buf, sizeof(s));
-		assert_true(s.index < s.of && s.of <= 24);
-		seen.stage[s.index] = s;
-		seen.stages = s.index + 1u;
-		memcpy(seen.text[s.index], a->buf + sizeof(s), n - sizeof(s));
-		seen.text[s.index][n - sizeof(s)] = 0;
-		break;
-	case RS_BLOCK_CODE:
-		memcpy(seen.code, a->buf, n);
-		seen.code[n] = 0;
-		break;
-	}
-}
-
-static void look(void)
-{
-	const struct eng_evidence *e = eng_session_evidence(session, 0);
-
-	for (; seen.from < e->events; seen.from++) {
-		const struct rs_event *ev = &e->event[seen.from];
-
-		if (ev->kind == RS_EV_STATE_BLOCK)
-			take(ev);
-		seen.paused += ev->kind == RS_EV_EXP_PAUSED;
-	}
-}
-
-/* Until it stands still for the n-th time. */
-static void pump_paused(unsigned n)
-{
-	for (int t = 0; t < 2000 && seen.paused < n; t++) {
-		usleep(5000);
-		eng_session_pump(session);
-		look();
-	}
-	if (seen.paused < n) {
-		show();
-		fail_msg("it never stood still for the %uth time", n);
-	}
-}
-
-static uint64_t reg(const char *name)
-{
-	for (unsigned i = 0; i < seen.regs.n; i++)
-		if (!strcmp(seen.reg[i].name, name))
-			return seen.reg[i].v[0];
-	fail_msg("no register %s", name);
-	return 0;
-}
-
-static const struct rs_emu_block *block(const char *symbol)
-{
-	for (unsigned i = 0; i < seen.blocks.n; i++)
-		if (!strcmp(seen.block[i].symbol, symbol))
-			return &seen.block[i];
-	return NULL;
-}
-
-static const char *stage(const char *name)
-{
-	for (unsigned i = 0; i < seen.stages; i++)
-		if (!strcmp(seen.stage[i].name, name))
-			return seen.text[i];
-	return NULL;
-}
-
-static void steps_on(const char *engine)
-{
-	struct rs_err err = RS_ERR_INIT;
-
-	memset(&seen, 0, sizeof(seen));
-	open_lesson("prog.S", rv_loop, "", rv_checks, engine, RS_FULL_BLOCK);
-	assert_int_equal(eng_session_run(session, true, &err), 0);
-	pump_paused(1);
-	assert_int_equal(eng_session_phase(session), ENG_PAUSED);
-	assert_string_equal(seen.regs.symbol, "_start");
-	assert_string_equal(seen.regs.guest, "riscv64");
-	assert_string_equal(seen.regs.insn, "li a0,0");
-	assert_int_equal(seen.blocks.n, 0);
-	assert_non_null(strstr(seen.code, ">    10000:"));
-	/* by instructions */
-	assert_int_equal(eng_session_single_step(session, 2), 0);
-	pump_paused(2);
-	assert_string_equal(seen.regs.symbol, "loop");
-	assert_int_equal(reg("a0"), 0);
-	assert_int_equal(reg("a1"), 1000);
-	assert_int_equal(seen.regs.insns, 2);
-	assert_int_equal(eng_session_single_step(session, 4), 0);
-	pump_paused(3);
-	assert_string_equal(seen.regs.symbol, "loop+0x2");
-	assert_int_equal(reg("a0"), 1999);
-	assert_int_equal(seen.regs.insns, 6);
-	assert_int_equal(eng_session_single_step(session, 2), 0);
-	pump_paused(4);
-	/* by blocks: the loop goes round three times */
-	assert_int_equal(eng_session_step_blocks(session, 3), 0);
-	pump_paused(5);
-	assert_string_equal(seen.regs.symbol, "loop");
-	assert_int_equal(reg("a1"), 995);
-	assert_int_equal(seen.regs.insns, 17);
-	assert_non_null(block("loop"));
-	assert_int_equal(block("loop")->runs, 3);
-	assert_int_equal(block("loop")->insns, 3);
-	assert_int_equal(block("loop")->exits, 2);
-	assert_int_equal(block("loop")->indirect, 0);
-	/* to the end; the counts are those of an undisturbed run */
-	assert_int_equal(eng_session_resume(session), 0);
-	pump_until(ENG_ENDED);
-	look();
-	must_pass();
-	assert_int_equal(seen.regs.insns, 3011);
-	assert_int_equal(block("loop")->runs, 995 + 3);
-	done();
-}
-
-static void steps(void **state)
-{
-	(void)state;
-	need("riscv64-cc");
-	steps_on("interp");
-	if (eng_ability("emu-jit", NULL) == 0)
-		steps_on("jit");
-}
-
-/* A line of a stage: "2\tbnez a1,...". How many lines belong to instruction n? */
-static unsigned lines_of(const char *text, const char *n)
-{
-	unsigned count = 0;
-
-	for (const char *p = text; *p; p = strchr(p, '\n') + 1) {
-		assert_non_null(strchr(p, '\n'));
-		count += !strncmp(p, n, strlen(n)) && p[strlen(n)] == '\t';
-	}
-	return count;
-}
-
-static void running_is_shown(void **state)
-{
-	struct rs_err err = RS_ERR_INIT;
-	struct rs_counters c;
-
-	(void)state;
-	need("riscv64-cc");
-	need("emu-jit");
-	memset(&seen, 0, sizeof(seen));
-	open_lesson("prog.S", "	.globl _start\n_start:	li a0, 0\nturn:	li a1, 9\nloop:	add a0, a0, a1\n	addi a1, a1, -1\n"
-		    "	bnez a1, loop\n	sd a0, -8(sp)\n	j turn\n", "", "    timeout: 60s\n", NULL, RS_FULL_DROP);
-	assert_int_equal(eng_session_run(session, false, &err), 0);
-	for (int t = 0; t < 2000 && (!block("loop") || block("loop")->runs < 1000000); t++) {
-		usleep(5000);
-		eng_session_pump(session);
-		look();
-	}
-	assert_non_null(block("loop"));
-	/* the block that ran most is shown, in each stage */
-	assert_string_equal(seen.block[0].symbol, "loop");
-	assert_int_equal(seen.blocks.shown, seen.block[0].pc);
-	assert_int_equal(seen.blocks.counted, 1);
-	assert_int_equal(seen.block[0].exits, 2);
-	assert_int_equal(seen.block[0].chained, 3);
-	assert_true(seen.block[0].exit[0] == seen.block[0].pc || seen.block[0].exit[1] == seen.block[0].pc);
-	assert_int_equal(seen.stages, seen.stage[0].of);
-	assert_string_equal(seen.stage[0].symbol, "loop");
-	for (unsigned n = 0; n < 3; n++) {
-		char number[4];
-
-		snprintf(number, sizeof(number), "%u", n);
-		assert_int_equal(lines_of(stage("guest"), number), 1);
-		assert_true(lines_of(stage("ir"), number) >= 1);
-		assert_true(lines_of(stage("dead"), number) >= 1);
-		assert_true(lines_of(stage("host"), number) >= 1);
-	}
-	assert_int_equal(lines_of(stage("guest"), "3"), 0);
-	assert_non_null(strstr(stage("guest"), "add a0,a0,a1"));
-	assert_true(seen.cache.n == seen.blocks.n && seen.cache.used > 0 && seen.cache.size > seen.cache.used);
-	/* counters go on while the program does not come back */
-	c = eng_session_counters(session);
-	assert_true(c.v[RS_CTR_EMU_INSNS] > 1000000 && c.v[RS_CTR_EMU_CODE_NS] > 0);
-	/* pause, look at another block, go on, stop */
-	assert_int_equal(eng_session_pause(session), 0);
-	pump_paused(1);
-	assert_int_equal(eng_session_phase(session), ENG_PAUSED);
-	assert_true(seen.regs.insns > 1000000);
-	assert_int_equal(eng_session_inspect(session, RS_BLOCK_EMU_STAGE, 0x10002, 0, false), 0);
-	assert_int_equal(eng_session_single_step(session, 5), 0);
-	pump_paused(2);
-	assert_string_equal(seen.stage[0].symbol, "turn");
-	assert_int_equal(eng_session_resume(session), 0);
-	pump_until(ENG_RUNNING);
-	assert_int_equal(eng_session_pause(session), 0);
-	pump_paused(3);
-	assert_int_equal(eng_session_stop(session), 0);
-	pump_until(ENG_ENDED);
-	const struct eng_evidence *e = eng_session_evidence(session, 0);
-	const struct rs_event *end = NULL;
-
-	for (size_t i = 0; i < e->events; i++)
-		if (e->event[i].kind == RS_EV_EMU_END)
-			end = &e->event[i];
-	assert_non_null(end);
-	assert_int_equal(end->arg[0], RS_OUT_STOPPED);
-}
-
-/* The registers of a guest thread, asked for while everything stands still. */
-static uint64_t asked(uint64_t cpu, const char *name)
-{
-	assert_int_equal(eng_session_inspect(session, RS_BLOCK_EMU_REGS, cpu, 0, false), 0);
-	memset(&seen.regs, 0xff, sizeof(seen.regs));
-	for (int t = 0; t < 2000 && seen.regs.cpu != cpu; t++) {
-		usleep(5000);
-		eng_session_pump(session);
-		look();
-	}
-	assert_int_equal(seen.regs.cpu, cpu);
-	return reg(name);
-}
-
-static void threads_stand_still(void **state)
-{
-	struct rs_err err = RS_ERR_INIT;
-	uint64_t first, other;
-
-	(void)state;
-	need("riscv64-cc");
-	for (int i = 0; i < 2; i++) {
-		if (!i && eng_ability("emu-jit", NULL) < 0)
-			continue;
-		memset(&seen, 0, sizeof(seen));
-		open_lesson("prog.S",
-			    "	.globl _start\n_start:	li s1, 0\n	li a0, 0x50f00\n	addi a1, sp, -1024\n	li a2, 0\n"
-			    "	li a3, 0\n	li a4, 0\n	li a7, 220\n	ecall\n	beqz a0, other\n"
-			    "first:	addi s1, s1, 1\n	j first\n"
-			    "other:	addi s1, s1, 2\n	addi s2, s2, 1\n	j other\n",
-			    "", "    timeout: 60s\n", i ? "interp" : "jit", RS_FULL_DROP);
-		assert_int_equal(eng_session_run(session, false, &err), 0);
-		for (int t = 0; t < 2000 && (!block("first") || !block("other") || block("other")->runs < 10000); t++) {
-			usleep(5000);
-			eng_session_pump(session);
-			look();
-		}
-		assert_true(block("other") && block("other")->runs >= 10000);
-		assert_int_equal(eng_session_pause(session), 0);
-		pump_paused(1);
-		first = asked(0, "s1");
-		assert_non_null(strstr(seen.regs.symbol, "first"));
-		other = asked(1, "s1");
-		assert_non_null(strstr(seen.regs.symbol, "other"));
-		usleep(100000);
-		assert_int_equal(asked(0, "s1"), first);
-		assert_int_equal(asked(1, "s1"), other);
-		/* a step moves the first one alone */
-		assert_int_equal(eng_session_step_blocks(session, 5), 0);
-		pump_paused(2);
-		assert_int_equal(reg("s1"), first + 5);
-		assert_int_equal(asked(1, "s1"), other);
-		assert_int_equal(eng_session_stop(session), 0);
-		pump_until(ENG_ENDED);
-		done();
-	}
-}
-
-/* A recording shows the same blocks and gives the same verdicts. */
-static void recorded(void **state)
-{
-	struct rs_err err = RS_ERR_INIT;
-	char path[200];
-	struct rs_emu_block live;
-	unsigned n;
-
-	(void)state;
-	need("riscv64-cc");
-	need("emu-jit");
-	memset(&seen, 0, sizeof(seen));
-	open_lesson("prog.S", rv_loop, "", rv_checks, NULL, RS_FULL_BLOCK);
-	eng_session_free(session);
-	snprintf(path, sizeof(path), "%s/run.rec", fake.home);
-	struct eng_session_opts o = { .lesson = fake.lesson, .workspace = fake.work, .full = RS_FULL_BLOCK,
-				      .record = path };
-	session = eng_session_new(&o, &err);
-	assert_non_null(session);
-	run_and_pass();
-	look();
-	assert_non_null(block("loop"));
-	live = *block("loop");
-	assert_int_equal(live.runs, 999);
-	assert_int_equal(live.chained, 3);
-	done();
-	memset(&seen, 0, sizeof(seen));
-	session = eng_session_replay(path, 0, &err);
-	assert_non_null(session);
-	eng_session_wait(session);
-	look();
-	must_pass();
-	eng_session_results(session, 0, &n);
-	assert_int_equal(n, 6);
-	assert_non_null(block("loop"));
-	assert_memory_equal(&live, block("loop"), sizeof(live));
-	assert_int_equal(seen.regs.insns, 3011);
-	assert_non_null(stage("host"));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 		T(both_engines), T(chains), T(arguments), T(aarch64), T(does_not_compile), T(no_compiler),
-		T(endless_loop), T(faults), T(harm), T(wild_writes), T(steps), T(running_is_shown), T(recorded), T(threads_stand_still),
+		T(endless_loop), T(faults), T(harm), T(allowed), T(copies), T(wild_writes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

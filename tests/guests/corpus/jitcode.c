@@ -81,6 +81,22 @@ int main(void)
 	emit(alias, 7);
 	many = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
 	printf("alias %ld\n", ((fn *)(uintptr_t)many)(100));
+	for (int i = 0; i < 40; i++) {
+		unsigned char code[8];
+		size_t n = emit(code, i);
+
+		memset(code + n, 0, sizeof(code) - n);
+		if (i % 2)
+			memcpy(alias, code, n);
+		else if (pwrite(fd, code, n, 0) != (ssize_t)n) /* or no address at all */
+			return 1;
+#ifdef __riscv
+		__asm__ volatile("fence.i" ::: "memory");
+#endif
+		__builtin___clear_cache((char *)many, (char *)many + n);
+		sum = sum * 3 + ((fn *)(uintptr_t)many)(sum & 15);
+	}
+	printf("written elsewhere %lx\n", sum);
 
 	/* unmapped and mapped again at the same place */
 	for (int i = 0; i < 20; i++) {
