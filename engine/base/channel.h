@@ -111,6 +111,11 @@ static inline void rs_count(struct rs_emitter *em, unsigned slot, uint64_t by)
 	uint64_t v = atomic_load_explicit(&em->counters[slot], memory_order_relaxed);
 	atomic_store_explicit(&em->counters[slot], v + by, memory_order_relaxed);
 }
+/* For what is read elsewhere and may also become less. */
+static inline void rs_count_set(struct rs_emitter *em, unsigned slot, uint64_t v)
+{
+	atomic_store_explicit(&em->counters[slot], v, memory_order_relaxed);
+}
 /* Sends a text stream as OUT_DATA events; *offset counts the bytes sent before. */
 void rs_emit_out(struct rs_emitter *em, enum rs_source src, uint32_t actor, enum rs_stream stream,
 		 uint64_t *offset, const void *data, size_t n);

@@ -17,6 +17,7 @@
 #define RS_PICK_block(id)
 #define RS_PICK_bool(id)
 #define RS_PICK_source(id)
+#define RS_PICK_limit(id)
 
 #undef RS_PICK_via
 #define RS_PICK_via(id) id,
@@ -99,6 +100,15 @@ enum rs_source {
 #undef RS_PICK_source
 #define RS_PICK_source(id)
 
+#undef RS_PICK_limit
+#define RS_PICK_limit(id) id,
+enum rs_limit {
+#define RS_ENUM(group, id, name) RS_PICK_##group(RS_##id)
+#include "engine/base/enums.def"
+};
+#undef RS_PICK_limit
+#define RS_PICK_limit(id)
+
 #undef RS_PICK_via
 #undef RS_PICK_outcome
 #undef RS_PICK_stream
@@ -108,5 +118,6 @@ enum rs_source {
 #undef RS_PICK_block
 #undef RS_PICK_bool
 #undef RS_PICK_source
+#undef RS_PICK_limit
 
 #endif
