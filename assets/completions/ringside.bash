@@ -12,6 +12,7 @@ _ringside()
 			"") cmd=$w;;
 			vm) cmd="vm $w";;
 			emu) cmd="emu $w";;
+			image) cmd="image $w";;
 			doc) cmd="doc $w";;
 			esac;;
 		esac
@@ -51,6 +52,30 @@ _ringside()
 	"emu show":--at) COMPREPLY=(); return;;
 	"emu show":--without) COMPREPLY=(); return;;
 	"emu show":--block) COMPREPLY=(); return;;
+	"image ls":--store) COMPREPLY=($(compgen -d -- "$cur")); return;;
+	"image inspect":--store) COMPREPLY=($(compgen -d -- "$cur")); return;;
+	"image inspect":--platform) COMPREPLY=(); return;;
+	"image inspect":--part) COMPREPLY=($(compgen -W "manifest config" -- "$cur")); return;;
+	"image history":--store) COMPREPLY=($(compgen -d -- "$cur")); return;;
+	"image history":--platform) COMPREPLY=(); return;;
+	"image tag":--store) COMPREPLY=($(compgen -d -- "$cur")); return;;
+	"image rm":--store) COMPREPLY=($(compgen -d -- "$cur")); return;;
+	"image import":--store) COMPREPLY=($(compgen -d -- "$cur")); return;;
+	"image import":--compress|"image import":-c) COMPREPLY=($(compgen -W "gzip zstd none" -- "$cur")); return;;
+	"image import":--level) COMPREPLY=(); return;;
+	"image import":--threads) COMPREPLY=(); return;;
+	"image import":--platform) COMPREPLY=(); return;;
+	"image import":--message|"image import":-m) COMPREPLY=(); return;;
+	"image import":--artifact) COMPREPLY=(); return;;
+	"image import":--media-type) COMPREPLY=(); return;;
+	"image export":--store) COMPREPLY=($(compgen -d -- "$cur")); return;;
+	"image export":--platform) COMPREPLY=(); return;;
+	"image export":--output|"image export":-o) COMPREPLY=($(compgen -f -- "$cur")); return;;
+	"image unpack":--store) COMPREPLY=($(compgen -d -- "$cur")); return;;
+	"image unpack":--platform) COMPREPLY=(); return;;
+	"image unpack":--limit) COMPREPLY=(); return;;
+	"image prune":--store) COMPREPLY=($(compgen -d -- "$cur")); return;;
+	"image verify":--store) COMPREPLY=($(compgen -d -- "$cur")); return;;
 	*:--lang) COMPREPLY=($(compgen -W "en zh-TW" -- "$cur")); return;;
 	esac
 	if [[ $cur == -* ]]; then
@@ -68,12 +93,22 @@ _ringside()
 		"vm run") opts+=" --engine -e --entry --memory -m --load --hole --no-tables --trace -t --input --events --timeout --exits";;
 		"emu run") opts+=" --engine -e --without --no-chain --no-jump-cache --no-pin --no-return-stack --no-superblock --block --memory -m --timeout";;
 		"emu show") opts+=" --no-return-stack --no-superblock --stage -s --at --without --block";;
+		"image ls") opts+=" --store --json";;
+		"image inspect") opts+=" --store --platform --part";;
+		"image history") opts+=" --store --platform";;
+		"image tag") opts+=" --store";;
+		"image rm") opts+=" --store";;
+		"image import") opts+=" --store --compress -c --level --threads --platform --message -m --artifact --media-type";;
+		"image export") opts+=" --store --platform --output -o";;
+		"image unpack") opts+=" --store --platform --limit";;
+		"image prune") opts+=" --store";;
+		"image verify") opts+=" --store";;
 		esac
 		COMPREPLY=($(compgen -W "$opts" -- "$cur"))
 		return
 	fi
 	case $cmd in
-	"") COMPREPLY=($(compgen -W "lab list doctor start run watch grade record replay lint vm emu doc help" -- "$cur"));;
+	"") COMPREPLY=($(compgen -W "lab list doctor start run watch grade record replay lint vm emu image doc help" -- "$cur"));;
 	"lab") COMPREPLY=($(compgen -W "$(ringside list --names 2>/dev/null)" -- "$cur") $(compgen -d -- "$cur"));;
 	"list") COMPREPLY=();;
 	"doctor") COMPREPLY=();;
@@ -89,6 +124,17 @@ _ringside()
 	"emu") COMPREPLY=($(compgen -W "run show" -- "$cur"));;
 	"emu run") COMPREPLY=($(compgen -f -- "$cur"));;
 	"emu show") COMPREPLY=($(compgen -f -- "$cur"));;
+	"image") COMPREPLY=($(compgen -W "ls inspect history tag rm import export unpack prune verify" -- "$cur"));;
+	"image ls") COMPREPLY=();;
+	"image inspect") COMPREPLY=();;
+	"image history") COMPREPLY=();;
+	"image tag") COMPREPLY=();;
+	"image rm") COMPREPLY=();;
+	"image import") COMPREPLY=($(compgen -f -- "$cur"));;
+	"image export") COMPREPLY=();;
+	"image unpack") COMPREPLY=($(compgen -d -- "$cur"));;
+	"image prune") COMPREPLY=();;
+	"image verify") COMPREPLY=();;
 	"doc") COMPREPLY=($(compgen -W "man bash zsh events counters exits lesson schema insns ir" -- "$cur"));;
 	"doc man") COMPREPLY=();;
 	"doc bash") COMPREPLY=();;
@@ -100,7 +146,7 @@ _ringside()
 	"doc schema") COMPREPLY=();;
 	"doc insns") COMPREPLY=($(compgen -W "riscv64 aarch64" -- "$cur"));;
 	"doc ir") COMPREPLY=();;
-	"help") COMPREPLY=($(compgen -W "lab list doctor start run watch grade record replay lint vm emu doc help" -- "$cur"));;
+	"help") COMPREPLY=($(compgen -W "lab list doctor start run watch grade record replay lint vm emu image doc help" -- "$cur"));;
 	esac
 }
 complete -o filenames -F _ringside ringside
