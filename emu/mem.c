@@ -11,35 +11,48 @@
 #define PAGES (EMU_MEM_SIZE / EMU_PAGE)
 #define RIGHT_PROT (PROT_READ | PROT_WRITE | PROT_EXEC)
 
-int emu_mem_init(struct emu_mem *m, struct rs_err *err)
+/* Address space for the guest: where guest address 0 is host address 0, or anywhere. */
+static bool reserve(struct emu_mem *m, bool low)
 {
-	void *base = mmap(NULL, EMU_MEM_SIZE + 2 * EMU_MEM_GUARD, PROT_NONE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	void *right = mmap(NULL, PAGES, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uintptr_t from = low ? EMU_MEM_LOW : 0;
+	uint64_t len = EMU_MEM_SIZE + EMU_MEM_GUARD - from;
+	void *p = mmap((void *)from, len, PROT_NONE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (low ? MAP_FIXED_NOREPLACE : 0), -1, 0);
+
+	if (p == MAP_FAILED)
+		return false;
+	m->reserved = p;
+	m->reserved_len = len;
+	m->base = (uint8_t *)((uintptr_t)p - from);
+	if (!low || !m->base)
+		return true;
+	munmap(p, len); /* a kernel before 4.17 takes the address as a wish */
+	return false;
+}
+
+int emu_mem_init(struct emu_mem *m, bool low, struct rs_err *err)
+{
+	void *right = mmap(NULL, PAGES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	memset(m, 0, sizeof(*m));
-	if (base == MAP_FAILED || right == MAP_FAILED) {
+	if (right == MAP_FAILED || ((!low || !reserve(m, true)) && !reserve(m, false))) {
 		int e = errno;
 
-		if (base != MAP_FAILED)
-			munmap(base, EMU_MEM_SIZE + 2 * EMU_MEM_GUARD);
 		if (right != MAP_FAILED)
 			munmap(right, PAGES);
 		return rs_err_errno(err, e, N_("cannot reserve 4 GiB of address space for the guest"));
 	}
-	m->base = (uint8_t *)base + EMU_MEM_GUARD;
 	m->right = right;
 	return 0;
 }
 
 void emu_mem_release(struct emu_mem *m)
 {
-	if (!m->base)
+	if (!m->right)
 		return;
-	munmap(m->base - EMU_MEM_GUARD, EMU_MEM_SIZE + 2 * EMU_MEM_GUARD);
+	munmap(m->reserved, m->reserved_len);
 	munmap(m->right, PAGES);
-	m->base = m->right = NULL;
+	m->right = NULL;
 }
 
 static bool range_ok(uint64_t addr, uint64_t len)
@@ -197,7 +210,7 @@ void *emu_mem_host(struct emu_mem *m, uint64_t addr, uint64_t len, int prot)
 	if (addr >= EMU_MEM_SIZE || len > EMU_MEM_SIZE - addr)
 		return NULL;
 	if (len == 0)
-		return m->base + addr;
+		return addr || m->base ? m->base + addr : m->right;
 	for (uint64_t p = addr / EMU_PAGE; p <= (addr + len - 1) / EMU_PAGE; p++) {
 		if ((m->right[p] & prot) != prot)
 			return NULL;

@@ -29,8 +29,10 @@
 #define EMU_RIGHT_CODE 0x10u    /* code was translated from here: host protection lacks write */
 
 struct emu_mem {
-	uint8_t *base;
+	uint8_t *base;          /* host address of guest address 0; it may be NULL */
 	uint8_t *right;         /* EMU_MEM_SIZE / EMU_PAGE bytes, demand-zero */
+	void *reserved;         /* the guest's range and its guards */
+	uint64_t reserved_len;
 	uint64_t brk_start, brk; /* of the Linux layer */
 	uint64_t mapped;        /* bytes mapped, and a limit on them (0 = none): mmap fails with -ENOMEM */
 	uint64_t limit;
@@ -40,8 +42,11 @@ struct emu_mem {
 	void *on_code_arg;
 };
 
-/* 0, or -ENOMEM when the host does not give the address space. */
-int emu_mem_init(struct emu_mem *m, struct rs_err *err);
+/* 0, or -ENOMEM when the host does not give the address space. `low`: best in the host's own low 4 GiB, so
+ * that a guest address is a host address (base is NULL then): host code needs no segment base, which costs a
+ * load several cycles on many hosts. Where these are taken (another world, AddressSanitizer's shadow), it is
+ * elsewhere. Nothing else can be mapped between 0 and EMU_MEM_LOW (mmap_min_addr). */
+int emu_mem_init(struct emu_mem *m, bool low, struct rs_err *err);
 void emu_mem_release(struct emu_mem *m);
 
 /* All four: 0 or negative errno as mmap(2) and its family give it; addr and len multiples of
@@ -59,7 +64,7 @@ uint64_t emu_mem_find(struct emu_mem *m, uint64_t hint, uint64_t len);
 
 /* Host pointer of [addr, addr + len) when the guest may do all of `prot` (PROT_READ, PROT_WRITE,
  * PROT_EXEC) there, else NULL. With PROT_WRITE, code translated from there is thrown away first.
- * len 0 is fine anywhere inside the 4 GiB. */
+ * len 0 is fine anywhere inside the 4 GiB: some pointer that is not NULL. */
 void *emu_mem_host(struct emu_mem *m, uint64_t addr, uint64_t len, int prot);
 
 /* False: a page of it lies past the end of the file that is mapped there: an access gets SIGBUS. The

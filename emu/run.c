@@ -34,7 +34,7 @@ struct emu_world *emu_world_new(const struct emu_guest *g, const struct emu_opti
 		w->order = w->order == MAP_FAILED ? NULL : w->order;
 		rs_err_errno(err, errno, N_("cannot reserve the table of guest pages"));
 	}
-	if (!w->page || !w->order || emu_mem_init(&w->mem, err) < 0 || (!opt->interp && emu_x86_init(w, err) < 0)) {
+	if (!w->page || !w->order || emu_mem_init(&w->mem, !opt->interp && !opt->no_low, err) < 0 || (!opt->interp && emu_x86_init(w, err) < 0)) {
 		emu_world_free(w);
 		return NULL;
 	}

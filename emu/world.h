@@ -32,6 +32,7 @@ struct emu_options {
 	unsigned max_branches;  /* conditional branches in a block; 0 = default */
 	uint32_t code_bytes;    /* of code memory; 0 = 32 MiB */
 	uint64_t insn_limit;    /* interpreter: EMU_EXC_LIMIT after so many; 0 = none */
+	bool no_low;            /* guest memory is not in the host's low 4 GiB (mem.h) */
 	bool lab;               /* a lab watches: CPUs can be stepped, blocks know where in their code each
 				   instruction begins */
 };

@@ -9,7 +9,7 @@
  *   x86.c       code memory (W^X: two mappings), entry and exit, chaining
  *   x86_signal.c  faults and kicks in host code
  *
- * Registers in translated code: rbp = &cpu->r[16]; rsp = the CPU's stack of return addresses; gs:0 = guest address 0;
+ * Registers in translated code: rbp = &cpu->r[16]; rsp = the CPU's stack of return addresses; gs:0 = guest address 0, which may be host address 0;
  * rax, rcx, rdx and xmm0..xmm3 hold temps for a while; all others hold guest registers all the time: between
  * blocks those that the guest prefers, inside a block (above all a loop) those that it uses (x86_pins.c).
  */

@@ -1,5 +1,5 @@
-/* Guest memory as x86-64 code: gs:[r32 + disp32] with 32-bit address size, so that the effective address
- * is the low 32 bits of the sum and gs adds where the guest's memory begins.
+/* Guest memory as x86-64 code: [r32 + disp32] with 32-bit address size, so that the effective address is the
+ * low 32 bits of the sum; gs adds where the guest's memory begins, if that is not host address 0 (mem.h).
  */
 #include "emu/x86_gen.h"
 
@@ -83,7 +83,8 @@ bool gen_fold_address(struct gen *g, const struct emu_op *op)
 
 static void prefixes(struct gen *g)
 {
-	as8(&g->as, 0x65);
+	if (g->w->mem.base)
+		as8(&g->as, 0x65);
 	as8(&g->as, 0x67);
 }
 

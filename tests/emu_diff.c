@@ -61,6 +61,7 @@ static uint64_t program(uint64_t seed)
 	interp.no_superblock = jit.no_superblock = seed % 17 == 0;
 	jit.no_return_stack = seed % 19 == 0;
 	jit.max_branches = seed % 4 ? 0 : 1;
+	jit.no_low = seed % 3 == 1;
 	jit.code_bytes = seed % 6 ? 0 : 256u << 10; /* the cache overflows now and then */
 	side_start(&a, &interp, seed);
 	side_start(&b, &jit, seed);

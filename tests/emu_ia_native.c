@@ -188,7 +188,7 @@ static struct emu_world *worlds[3][2];
 static struct emu_world *world(unsigned bits, bool interp)
 {
 	struct emu_world **at = &worlds[bits / 32][interp];
-	struct emu_options o = { .interp = interp };
+	struct emu_options o = { .interp = interp, .no_low = true }; /* what runs natively stands there */
 	struct rs_err err = RS_ERR_INIT;
 	int rwx = PROT_READ | PROT_WRITE | PROT_EXEC;
 
