@@ -45,8 +45,10 @@ void as_rm_index(struct as *a, unsigned op, int reg, int index, int32_t disp)
 	as32(a, (uint32_t)disp);
 }
 
-void as_jump_cache(struct as *a, unsigned shift, int reg, int t)
+uint8_t *as_jump_cache(struct as *a, unsigned shift, int reg, int t)
 {
+	uint8_t *compare;
+
 	/* entry = (pc >> shift) % EMU_JUMPS, 16 bytes each */
 	as_rex(a, false, t, reg, 0, false); /* lea t32, [reg << (4 - shift)] */
 	as8(a, 0x8d);
@@ -54,7 +56,9 @@ void as_jump_cache(struct as *a, unsigned shift, int reg, int t)
 	as8(a, (4 - shift) << 6 | (unsigned)(reg & 7) << 3 | 5u);
 	as32(a, 0);
 	as_alu_ri(a, false, ALU_AND, t, (EMU_JUMPS - 1) << 4);
+	compare = a->p;
 	as_rm_index(a, 0x3b, reg, t, CPU_OFF(jumps)); /* cmp reg, [rbp + t + jumps] */
+	return compare;
 }
 
 static const uint64_t konsts[X86_CONSTS][2] = {
@@ -235,7 +239,7 @@ void emu_x86_enter(struct emu_cpu *cpu, const struct emu_block *b)
 	void (*enter)(struct emu_cpu *, const void *);
 	const void *at = x->rx + x->enter;
 
-	if (gs_base != cpu->world->mem.base) {
+	if (cpu->world->mem.base && gs_base != cpu->world->mem.base) {
 		gs_base = cpu->world->mem.base;
 		syscall(SYS_arch_prctl, ARCH_SET_GS, gs_base);
 	}

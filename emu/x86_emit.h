@@ -220,6 +220,23 @@ static inline void as_movzx8(struct as *a, int to, int from)
 	as8(a, 0xb6);
 	as8(a, 0xc0u | (unsigned)(to & 7) << 3 | (unsigned)(from & 7));
 }
+/* `n` bytes that do nothing, 0 to 32. */
+static inline void as_nop(struct as *a, unsigned n)
+{
+	static const uint8_t nop[9][9] = {
+		{ 0x90 }, { 0x66, 0x90 }, { 0x0f, 0x1f, 0x00 }, { 0x0f, 0x1f, 0x40, 0 }, { 0x0f, 0x1f, 0x44, 0, 0 },
+		{ 0x66, 0x0f, 0x1f, 0x44, 0, 0 }, { 0x0f, 0x1f, 0x80, 0, 0, 0, 0 }, { 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0 },
+		{ 0x66, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0 },
+	};
+
+	while (n) {
+		unsigned k = n < 9 ? n : 9;
+
+		for (unsigned i = 0; i < k; i++)
+			as8(a, nop[k - 1][i]);
+		n -= k;
+	}
+}
 /* Jumps with a 32-bit displacement; the place of the displacement is returned. */
 static inline uint8_t *as_jcc(struct as *a, unsigned cc)
 {

@@ -21,7 +21,7 @@ static void check_nan(struct gen *g, unsigned w, int d)
 	struct cold *c = gen_cold(g, COLD_NAN);
 
 	ucomis(g, w, 0x2e, d, d);
-	c->from[0] = as_jcc(&g->as, CC_P);
+	c->from[0] = gen_jcc(g, CC_P, g->as.p);
 	c->back = g->as.p;
 	c->w = (uint8_t)w;
 	c->to = (uint8_t)d;
@@ -113,7 +113,7 @@ static void minmax(struct gen *g, const struct emu_op *op)
 	c = gen_cold(g, COLD_HELPER2);
 	/* vmin and vmax themselves would raise "invalid" for quiet NaNs */
 	ucomis(g, op->aux, 0x2e, a, b);
-	c->from[0] = as_jcc(&g->as, CC_E); /* equal (two zeros differ), or unordered */
+	c->from[0] = gen_jcc(g, CC_E, g->as.p); /* equal (two zeros differ), or unordered */
 	as_vrr(&g->as, pp_of(op->aux), 1, false, max ? 0x5f : 0x5d, d, a, b);
 	c->back = g->as.p;
 	c->fn = (uintptr_t)(op->aux == EMU_W32 ? (max ? max32 : min32) : (max ? max64 : min64));

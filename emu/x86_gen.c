@@ -50,14 +50,37 @@ static void survey(struct gen *g)
 
 /* -- exits -- */
 
-/* The displacement that comes next must not cross a cache line: it is patched while others run it. */
-static void pad_for(struct gen *g, unsigned opcode_bytes)
+/* The `len` bytes that come next, a jump, stand inside one piece of WINDOW bytes and do not end with it: then
+ * its displacement crosses no cache line (it is patched while others run it), and the decoded-code cache of
+ * Intel's processors from Skylake to Comet Lake takes it (the erratum "jump conditional code", SKX102). */
+#define WINDOW 32u
+static unsigned padding(const uint8_t *at, unsigned len)
 {
-	static const uint8_t nop[4][3] = { { 0 }, { 0x90 }, { 0x66, 0x90 }, { 0x0f, 0x1f, 0x00 } };
-	unsigned at = (unsigned)(uintptr_t)(g->as.p + opcode_bytes) % 64, n = at > 60 ? 64 - at : 0;
+	unsigned in = (unsigned)((uintptr_t)at % WINDOW);
 
-	for (unsigned i = 0; i < n; i++)
-		as8(&g->as, nop[n][i]);
+	return in + len >= WINDOW ? WINDOW - in : 0;
+}
+
+static void pad_for(struct gen *g, unsigned len)
+{
+	as_nop(&g->as, padding(g->as.p, len));
+}
+
+uint8_t *gen_jcc(struct gen *g, unsigned cc, uint8_t *compare)
+{
+	uint8_t kept[WINDOW];
+	unsigned len = (unsigned)(g->as.p - compare);
+
+	if (len + 6 >= WINDOW)
+		len = 0;
+	if (!g->as.full) { /* the comparison before it comes along: processors take both as one */
+		memcpy(kept, g->as.p - len, len);
+		g->as.p -= len;
+		pad_for(g, len + 6);
+		for (unsigned i = 0; i < len; i++)
+			as8(&g->as, kept[i]);
+	}
+	return as_jcc(&g->as, cc);
 }
 
 static void exit_at(struct gen *g, unsigned number, const uint8_t *displacement)
@@ -81,9 +104,10 @@ static void count_insns(struct gen *g)
 static void make_room(struct gen *g)
 {
 	struct cold *c = gen_cold(g, COLD_FULL);
+	uint8_t *compare = g->as.p;
 
 	as_rm(&g->as, true, 0x3b, RSP, RBP, CPU_OFF(ret_limit));
-	c->from[0] = as_jcc(&g->as, CC_B);
+	c->from[0] = gen_jcc(g, CC_B, compare);
 	c->back = g->as.p;
 }
 
@@ -92,27 +116,28 @@ static void landing(struct gen *g, const struct emu_op *op)
 	unsigned number = g->link->aux;
 	struct emu_exit *e = &g->b->exit[number];
 	int64_t pc = g->link->imm;
+	uint8_t *compare = g->as.p, *at;
 
 	if (pc == (int32_t)pc) {
 		as_alu_ri(&g->as, true, ALU_CMP, RAX, (int32_t)pc);
 	} else {
 		as_mov_ri(&g->as, RCX, pc);
+		compare = g->as.p;
 		as_alu_rr(&g->as, true, ALU_CMP, RAX, RCX);
 	}
 	e->pc = (uint64_t)pc;
 	g->link = NULL;
 	gen_forget(g);
 	e->landing = op[1].op == EMU_OP_LANDING;
-	if (e->landing) {
-		pad_for(g, 0); /* emu_x86_close writes there */
-		e->patch = (uint32_t)(g->as.p - g->x->rw);
-	}
-	as_patch(as_jcc(&g->as, CC_NE), to_rw(g, g->x->ret_miss));
+	at = gen_jcc(g, CC_NE, compare);
+	as_patch(at, to_rw(g, g->x->ret_miss));
+	if (e->landing) /* emu_x86_close writes there */
+		e->patch = (uint32_t)(at - 2 - g->x->rw);
 	if (e->landing) {
 		gen_swap(g, &g->x->pins, g->pins);
 		return;
 	}
-	pad_for(g, 1);
+	pad_for(g, 5);
 	exit_at(g, number, as_jmp(&g->as));
 }
 
@@ -122,6 +147,7 @@ static void emit_return(struct gen *g, uint16_t a)
 
 	as_mov_rr(&g->as, RAX, reg);
 	gen_swap(g, g->pins, &g->x->pins);
+	pad_for(g, 1);
 	as8(&g->as, 0xc3);
 	gen_forget(g);
 }
@@ -135,12 +161,12 @@ static void emit_goto(struct gen *g, const struct emu_op *op)
 		gen_swap(g, g->pins, &g->x->pins);
 	if (g->link) {
 		make_room(g);
-		pad_for(g, 1);
+		pad_for(g, 5);
 		exit_at(g, op->aux, as_call(&g->as));
 		landing(g, op);
 		return;
 	}
-	pad_for(g, 1);
+	pad_for(g, 5);
 	exit_at(g, op->aux, as_jmp(&g->as));
 }
 
@@ -153,10 +179,9 @@ static void emit_brcond(struct gen *g, const struct emu_op *op)
 
 	g->label_insn[op->imm] = (uint16_t)g->insn;
 	if (g->label_exit[op->imm] >= 0) {
-		pad_for(g, 2);
-		exit_at(g, (unsigned)g->label_exit[op->imm], as_jcc(&g->as, cc));
+		exit_at(g, (unsigned)g->label_exit[op->imm], gen_jcc(g, cc, g->compare));
 	} else {
-		uint8_t *at = as_jcc(&g->as, cc);
+		uint8_t *at = gen_jcc(g, cc, g->compare);
 		uint32_t prev = g->label_from[op->imm] ? (uint32_t)(at - g->label_from[op->imm]) : 0;
 
 		memcpy(at, &prev, 4); /* a list through the displacements, back from the newest */
@@ -171,10 +196,11 @@ static void emit_br(struct gen *g, const struct emu_op *op)
 
 	count_insns(g);
 	if (g->label_exit[op->imm] >= 0) {
-		pad_for(g, 1);
+		pad_for(g, 5);
 		exit_at(g, (unsigned)g->label_exit[op->imm], as_jmp(&g->as));
 		return;
 	}
+	pad_for(g, 5);
 	at = as_jmp(&g->as);
 	prev = g->label_from[op->imm] ? (uint32_t)(at - g->label_from[op->imm]) : 0;
 
@@ -213,7 +239,7 @@ static void emit_goto_reg(struct gen *g, const struct emu_op *op)
 {
 	struct as *a = &g->as;
 	int reg, t;
-	uint8_t *miss;
+	uint8_t *compare = NULL, *miss;
 
 	count_insns(g);
 	if (op->aux == EMU_JUMP_RET && g->x->returns) {
@@ -235,12 +261,13 @@ static void emit_goto_reg(struct gen *g, const struct emu_op *op)
 		make_room(g);
 	g->b->jump[g->b->jumps].from = (uint32_t)(a->p - g->x->rw);
 	if (!g->w->opt.no_jump_cache)
-		as_jump_cache(a, emu_jump_shift(g->w->guest), reg, t);
+		compare = as_jump_cache(a, emu_jump_shift(g->w->guest), reg, t);
 	if (g->link) {
 		struct cold *c = gen_cold(g, COLD_CALL);
 
-		c->from[0] = as_jcc(a, CC_NE);
+		c->from[0] = gen_jcc(g, CC_NE, compare);
 		c->a = (uint8_t)reg;
+		pad_for(g, 7);
 		as_rm_index(a, 0xff, 2, t, CPU_OFF(jumps) + 8); /* call */
 		g->b->jump[g->b->jumps++].to = (uint32_t)(a->p - g->x->rw);
 		c->back = a->p;
@@ -248,9 +275,10 @@ static void emit_goto_reg(struct gen *g, const struct emu_op *op)
 		return;
 	}
 	if (!g->w->opt.no_jump_cache) {
-		miss = as_jcc8(a, CC_NE);
+		miss = gen_jcc(g, CC_NE, compare);
+		pad_for(g, 7);
 		as_rm_index(a, 0xff, 4, t, CPU_OFF(jumps) + 8); /* jmp */
-		as_here(a, miss);
+		as_patch(miss, a->p);
 		g->b->jump[g->b->jumps++].to = (uint32_t)(a->p - g->x->rw);
 	}
 	as_store(a, reg, RBP, CPU_OFF(pc));

@@ -35,8 +35,8 @@ static inline uint64_t *emu_x86_slot(struct emu_cpu *cpu, uint16_t g)
 /* op reg, [rbp + index + disp] */
 void as_rm_index(struct as *a, unsigned op, int reg, int index, int32_t disp);
 /* Is the guest address in `reg` in the indirect-branch cache? "Equal" if it is; its entry is at
- * rbp + t + CPU_OFF(jumps) (x86.c). */
-void as_jump_cache(struct as *a, unsigned shift, int reg, int t);
+ * rbp + t + CPU_OFF(jumps) (x86.c). Where the comparison's code begins. */
+uint8_t *as_jump_cache(struct as *a, unsigned shift, int reg, int t);
 /* -- x86_pins.c -- */
 void emu_x86_pins_init(struct emu_world *w); /* those between blocks: as the guest's front end prefers */
 /* Stores (or loads) pinned registers: all, or only those that a C function may change. */
@@ -71,6 +71,7 @@ struct gen {
 	const struct emu_op *op;    /* being translated */
 	const struct emu_op *link;  /* LINK of the call that comes next, or NULL */
 	unsigned at;                /* its index */
+	uint8_t *compare;           /* where the code of the last comparison begins */
 	uint64_t pc;                /* of the guest instruction */
 	unsigned begun;             /* guest instructions so far */
 	unsigned insn;              /* how many began and are not counted yet */
@@ -140,8 +141,11 @@ bool gen_memory(struct gen *g, const struct emu_op *op); /* x86_mem.c */
 bool gen_fold_address(struct gen *g, const struct emu_op *op); /* x86_mem.c */
 bool gen_fp(struct gen *g, const struct emu_op *op);    /* x86_fp.c */
 bool gen_vector(struct gen *g, const struct emu_op *op); /* x86_vec.c */
-/* Sets the flags for a compared with b; the condition code (x86_int.c). */
+/* Sets the flags for a compared with b, from g->compare on; the condition code (x86_int.c). */
 unsigned gen_compare(struct gen *g, unsigned cond, uint16_t a, uint16_t b);
+/* jcc, where processors like it: the code from `compare` on, which sets the flags and does not depend on its
+ * place, may be moved on for it. The place of the displacement (x86_gen.c). */
+uint8_t *gen_jcc(struct gen *g, unsigned cc, uint8_t *compare);
 /* rax = fn(args as they are in rdi, rsi, rdx), with pinned registers kept (x86_gen.c). */
 void gen_call(struct gen *g, const void *fn);
 /* emu_vec_eval(cpu, what, &cpu->vop); all registers keep their values (x86_gen.c). */

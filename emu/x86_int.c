@@ -358,22 +358,28 @@ unsigned gen_compare(struct gen *g, unsigned cond, uint16_t a, uint16_t b)
 	cond &= ~EMU_C32;
 	test = cond == EMU_TSTEQ || cond == EMU_TSTNE;
 	if (gen_const(g, b, &v) && (!w || v == (int32_t)v) && gen_in_memory(g, a, &disp) && !test) {
+		g->compare = g->as.p;
 		as_alu_mi(&g->as, w, ALU_CMP, RBP, disp, (int32_t)v);
 		return cc_of[cond];
 	}
 	ra = gen_use(g, a);
 	if (test) {
 		if (gen_const(g, b, &v) && v == (int32_t)v) {
+			g->compare = g->as.p;
 			as_rex(&g->as, w && v < 0, 0, 0, ra, false);
 			as8(&g->as, 0xf7); /* test reg, imm32 */
 			as8(&g->as, 0xc0u | (unsigned)(ra & 7));
 			as32(&g->as, (uint32_t)v);
 		} else {
-			as_rr(&g->as, w, 0x85, gen_use(g, b), ra);
+			int rb = gen_use(g, b);
+
+			g->compare = g->as.p;
+			as_rr(&g->as, w, 0x85, rb, ra);
 		}
 		return cc_of[cond];
 	}
 	r = rhs_of(g, b, !w);
+	g->compare = g->as.p;
 	if (r.kind == RHS_IMM && r.v == 0)
 		as_rr(&g->as, w, 0x85, ra, ra);
 	else

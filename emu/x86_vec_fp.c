@@ -44,7 +44,7 @@ static struct cold *again(struct gen *g, const struct emu_op *op, unsigned cc, i
 {
 	struct cold *cold = gen_cold(g, COLD_VECTOR);
 
-	cold->from[0] = as_jcc(&g->as, cc);
+	cold->from[0] = gen_jcc(g, cc, g->as.p);
 	cold->back = g->as.p;
 	cold->to = (uint8_t)to;
 	cold->a = (uint8_t)a;
@@ -254,7 +254,7 @@ static bool to_int_scalar(struct gen *g, const struct emu_op *op)
 		if (u) {
 			vzero(g, t);
 			as_vrr(&g->as, (op->aux & 3) == EMU_V64, 1, false, 0x2e, a, 0, t);
-			from = as_jcc(&g->as, CC_B);
+			from = gen_jcc(g, CC_B, g->as.p);
 			as_vrr(&g->as, (op->aux & 3) == EMU_V64, 1, false, 0x2e, a, 0, limit);
 		} else {
 			int m = gen_fscratch(g);
@@ -263,7 +263,7 @@ static bool to_int_scalar(struct gen *g, const struct emu_op *op)
 			vshift(g, (op->aux & 3) == EMU_V64 ? 0x73 : 0x72, 2, m, m, 1);
 			v2(g, 0x1db, m, m, a);
 			as_vrr(&g->as, (op->aux & 3) == EMU_V64, 1, false, 0x2e, m, 0, limit);
-			from = as_jcc(&g->as, CC_P);
+			from = gen_jcc(g, CC_P, g->as.p);
 		}
 		cold = again(g, op, CC_AE, t, a, -1, -1);
 		cold->from[1] = from;
