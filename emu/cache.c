@@ -4,20 +4,28 @@
 #include <string.h>
 #include <time.h>
 
+#include "emu/soft.h"
 #include "emu/symbols.h"
 #include "emu/world.h"
 #include "emu/x86.h"
 
-static unsigned hash_of(uint64_t pc)
+/* key, page: of a guest behind an MMU (soft.h), else 0. */
+static unsigned hash_of(uint64_t pc, uint64_t key, uint32_t page)
 {
-	return (unsigned)((pc >> 1 ^ pc >> 15) % EMU_HASH);
+	return (unsigned)((pc >> 1 ^ pc >> 15 ^ key ^ key >> 32 ^ page * 0x9e37u) % EMU_HASH);
+}
+
+static unsigned hash_of_block(const struct emu_world *w, const struct emu_block *b)
+{
+	return w->soft ? hash_of(b->pc, b->key, b->page[0]) : hash_of(b->pc, 0, 0);
 }
 
 struct emu_block *emu_block_find(struct emu_world *w, uint64_t pc)
 {
-	struct emu_block *b = w->hash[hash_of(pc)];
+	uint32_t page = w->soft ? emu_soft_page(w, pc) : 0;
+	struct emu_block *b = w->hash[hash_of(pc, w->soft ? w->soft->key : 0, page)];
 
-	while (b && b->pc != pc)
+	while (b && (b->pc != pc || (w->soft && (b->key != w->soft->key || b->page[0] != page || (b->span && b->span != w->soft->span)))))
 		b = b->hash_next;
 	return b;
 }
@@ -50,7 +58,7 @@ static void leave_page(struct emu_world *w, struct emu_block *b, unsigned i)
 
 void emu_block_invalidate(struct emu_world *w, struct emu_block *b)
 {
-	struct emu_block **at = &w->hash[hash_of(b->pc)];
+	struct emu_block **at = &w->hash[hash_of_block(w, b)];
 
 	while (*at && *at != b)
 		at = &(*at)->hash_next;
@@ -158,7 +166,7 @@ struct emu_block *emu_block_by_code(struct emu_world *w, uint32_t offset)
 
 static void insert(struct emu_world *w, struct emu_block *b)
 {
-	struct emu_block **h = &w->hash[hash_of(b->pc)];
+	struct emu_block **h = &w->hash[hash_of_block(w, b)];
 
 	b->hash_next = *h;
 	*h = b;
@@ -172,8 +180,16 @@ static void insert(struct emu_world *w, struct emu_block *b)
 static void make(struct emu_world *w, struct emu_block *b, uint64_t pc, unsigned pages)
 {
 	b->pages = (uint16_t)pages;
-	for (unsigned i = 0; i < pages; i++)
-		protect_page(w, (uint64_t)b->page[i] * EMU_PAGE);
+	for (unsigned i = 0; i < pages; i++) {
+		if (w->soft)
+			w->soft->protect(w->soft->arg, b->page[i]);
+		else
+			protect_page(w, (uint64_t)b->page[i] * EMU_PAGE);
+	}
+	if (w->soft) {
+		b->key = w->soft->key;
+		b->span = w->soft->second ? 0 : w->soft->span;
+	}
 	b->pc = pc;
 	b->insns = (uint16_t)w->ir->insns;
 	for (unsigned i = 0; i < w->ir->ops; i++) {

@@ -25,6 +25,8 @@ enum emu_exc {
 	EMU_EXC_KICK,       /* emu_cpu_kick was called; nothing happened in the guest */
 	EMU_EXC_LIMIT,      /* the instruction limit is used up (interpreter) */
 	EMU_EXC_COMPLEX,    /* x86: pc = a system instruction, which nobody here does */
+	EMU_EXC_ALONE,      /* behind a TLB: pc = an instruction that must be a block of its own, for it wrote
+			       over code or accesses a device; never returned */
 	EMU_EXC_COUNT,
 	EMU_EXC_VECTOR = 64 /* x86: + n is the exception with vector n (SDM volume 3A, 6.3); pc = what the
 			       CPU would push as the return address */
@@ -78,6 +80,11 @@ struct emu_cpu {
 	uint32_t qc;            /* AArch64: FPSR.QC, 0 or 1 */
 	uint64_t scratch[2];    /* operands of helpers that need more than two */
 	uint64_t tmp;           /* of one operation in host code */
+	/* Guest memory behind a TLB (soft.h): */
+	void *tlb;              /* entries for accesses as they are made now */
+	uint64_t seg_end[2][6]; /* x86 segments, [write][es ...]: offsets below it need no closer look */
+	uint64_t slow_value;    /* what an access that missed loaded, or stores */
+	uint32_t slow_failed;   /* ... it did not happen: exc and pc say why */
 	uint32_t exc;           /* enum emu_exc set by code that leaves */
 	uint32_t exit_request;  /* atomic; set by emu_cpu_kick */
 	uint32_t in_code;       /* atomic; 1 between entry into and exit from translated code */

@@ -5,9 +5,10 @@
  *   guest.h     what a guest front end fills: decode, translate, disassemble
  *   rv_*.def, rv_*.c  RISC-V: one table of instructions drives decoder, disassembler, translator
  *   a64.h, a64_*.def, a64_*.c  AArch64, likewise; a64_translate.h: the parts of its front end
- *   ia.h, ia_*.def, ia_*.c    x86 (in the making): its own map
+ *   ia.h, ia_*.def, ia_*.c    x86: its own map; ia_cpu.h: a whole CPU, public, too
  *   cpu.h       the guest CPU's state, which everything shares
  *   mem.h       guest memory: 4 GiB, rights, the one door     mem.c
+ *   soft.h      ... or behind a TLB, for a guest with an MMU     soft.c, x86_soft.c
  *   xlat.c      guest code -> IR: where a block ends
  *   passes.c    IR -> better IR; each pass can be switched off
  *   interp.c    the IR interpreter, oracle of the back ends     fp.c  its floating point

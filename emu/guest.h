@@ -30,6 +30,8 @@ struct emu_xlat {
 	uint8_t reversed_reg;
 	uint16_t note[4];       /* the front end's own, about the block so far; 0 at its start */
 };
+/* soft.arg of the world (soft.h): the CPU whose code it is. */
+void *emu_x_owner(const struct emu_xlat *x);
 /* The instruction is a conditional branch to `target` (cond: enum emu_cond, perhaps
  * EMU_C32); otherwise control goes to x->next. */
 void emu_x_branch(struct emu_xlat *x, unsigned cond, uint16_t a, uint16_t b, uint64_t target);

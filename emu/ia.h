@@ -7,6 +7,7 @@
  *   ia_translate.h   instructions -> IR; its own map
  *   ia_state.h    the rest of a CPU's state, and instructions done in C
  *   ia_mmu.h      page walks and the TLB
+ *   ia_cpu.h      a whole CPU for others (public); ia_sys.h: the map of its parts, ia_*.c
  *
  * Documents: Intel 64 and IA-32 Architectures Software Developer's Manual (SDM). Private to emu/ and to
  * the engine `soft` of vmm/.

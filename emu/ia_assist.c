@@ -1,9 +1,7 @@
 /* Instructions that are not translated, done in C: which routine, and the addresses and memory for it. */
 #include <string.h>
 
-#include "emu/ia_state.h"
-#include "emu/ia_translate.h"
-#include "emu/world.h"
+#include "emu/ia_sys.h"
 
 uint64_t emu_ia_gpr(const struct emu_cpu *cpu, unsigned reg, unsigned bytes)
 {
@@ -17,8 +15,16 @@ void emu_ia_set_gpr(struct emu_cpu *cpu, unsigned reg, unsigned bytes, uint64_t 
 
 uint64_t emu_ia_in_segment(const struct emu_cpu *cpu, const struct emu_ia_insn *i, uint64_t effective, unsigned seg)
 {
+	struct emu_ia_cpu *s = emu_ia_state(cpu);
+
 	if (i->asize < 8)
 		effective &= i->asize == 4 ? 0xffffffff : 0xffff;
+	if (s && s->sys) {
+		s->seg = (uint8_t)seg;
+		s->offset = effective;
+		s->linear = ia_seg_linear(s->sys, seg, effective);
+		return s->linear;
+	}
 	if (i->bits == 64)
 		return seg >= IA_FS ? effective + cpu->r[IA_G_SEGBASE + seg] : effective;
 	return (uint32_t)(effective + cpu->r[IA_G_SEGBASE + seg]);
@@ -52,20 +58,47 @@ static int fault(struct emu_cpu *cpu, uint64_t at, unsigned bytes, bool write)
 }
 
 /* An access wraps at 4 GiB as translated ones do (mem.h). */
+/* Behind an MMU: what the segment of the last address says of an access near it. */
+static int in_segment(const struct emu_ia_cpu *s, uint64_t at, unsigned bytes, bool write)
+{
+	return ia_seg_check(s->sys, s->seg, (s->offset + (at - s->linear)) & (s->sys->mode.bits == 64 ? ~0ull : 0xffffffff), bytes,
+			    write);
+}
+
+static int through_mmu(struct emu_cpu *cpu, uint64_t at, void *data, unsigned bytes, bool write)
+{
+	const struct emu_ia_cpu *s = emu_ia_state(cpu);
+	int e = in_segment(s, at, bytes, write);
+
+	if (e)
+		return e;
+	e = write ? ia_mem_write(s->sys, at, data, bytes, false) : ia_mem_read(s->sys, at, data, bytes, false);
+	return e == EMU_EXC_VECTOR + IA_V_GP && s->seg == IA_SS ? ia_fault(s->sys, IA_V_SS, 0) : e;
+}
+
 int emu_ia_read(struct emu_cpu *cpu, uint64_t at, void *to, unsigned bytes)
 {
+	if (cpu->world->soft)
+		return through_mmu(cpu, at, to, bytes, false);
 	at = (uint32_t)at;
 	return emu_mem_read(&cpu->world->mem, at, to, bytes) ? 0 : fault(cpu, at, bytes, false);
 }
 
 int emu_ia_write(struct emu_cpu *cpu, uint64_t at, const void *from, unsigned bytes)
 {
+	if (cpu->world->soft)
+		return through_mmu(cpu, at, (void *)(uintptr_t)from, bytes, true);
 	at = (uint32_t)at;
 	return emu_mem_write(&cpu->world->mem, at, from, bytes) ? 0 : fault(cpu, at, bytes, true);
 }
 
 int emu_ia_writable(struct emu_cpu *cpu, uint64_t at, unsigned bytes)
 {
+	if (cpu->world->soft) {
+		int e = in_segment(emu_ia_state(cpu), at, bytes, true);
+
+		return e ? e : ia_mem_probe(ia_sys(cpu), at, bytes, true, false);
+	}
 	at = (uint32_t)at;
 	return emu_mem_host(&cpu->world->mem, at, bytes, PROT_WRITE) ? 0 : fault(cpu, at, bytes, true);
 }

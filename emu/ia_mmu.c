@@ -155,6 +155,8 @@ static void set_bits(struct emu_ia_mmu *m, struct walk *w, bool write)
 	for (unsigned k = 0; k < w->n; k++) {
 		uint8_t *p = m->ram(m->arg, w->at[k], w->size), set = A | (write && k + 1 == w->n ? D : 0);
 
+		if (m->page && (m->page(m->arg, w->at[k]) & IA_PAGE_ROM))
+			continue;
 		if (p && (*p & set) != set) /* A and D are in the lowest byte */
 			*p |= set;
 	}
@@ -162,20 +164,56 @@ static void set_bits(struct emu_ia_mmu *m, struct walk *w, bool write)
 
 /* -- the TLB -- */
 
-static void fill(struct emu_ia_mmu *m, uint64_t linear, enum emu_ia_access access, enum emu_ia_as as,
-		 const struct walk *w)
+static void fill(struct emu_ia_mmu *m, struct emu_ia_tlb *t, uint64_t linear, const struct walk *w, const bool may[3])
 {
-	struct emu_ia_tlb *t = &m->tlb[as][linear / PAGE % EMU_IA_TLB];
 	uint64_t page = linear & ~(PAGE - 1);
-	bool dirty = access == IA_WRITE || (w->leaf & D);
+	unsigned how = m->page ? m->page(m->arg, w->gpa) : 0;
 
 	t->gpa = w->gpa & ~(PAGE - 1);
 	t->host = m->ram(m->arg, t->gpa, PAGE);
+	t->addend = (uint64_t)(uintptr_t)t->host - page;
+	t->mask = w->mask;
 	t->global = (w->leaf & G) && (m->cr4 & IA_CR4_PGE);
 	t->large = w->mask >= PAGE;
-	/* the first write to a page that is not dirty walks again, to set D */
 	for (unsigned k = 0; k < 3; k++)
-		t->tag[k] = allowed(m, w, (enum emu_ia_access)k, as) && (k != IA_WRITE || dirty) ? page : ~0ull;
+		t->tag[k] = may[k] ? page | (!t->host || (k == IA_WRITE && how) ? IA_TLB_SLOW : 0) : ~0ull;
+}
+
+static void remember(struct emu_ia_mmu *m, uint64_t linear, enum emu_ia_access access, enum emu_ia_as as,
+		     const struct walk *w)
+{
+	/* the first write to a page that is not dirty walks again, to set D */
+	bool dirty = access == IA_WRITE || (w->leaf & D), may[3];
+
+	for (unsigned k = 0; k < 3; k++)
+		may[k] = allowed(m, w, (enum emu_ia_access)k, as) && (k != IA_WRITE || dirty);
+	fill(m, &m->tlb[as][linear / PAGE % EMU_IA_TLB], linear, w, may);
+}
+
+void emu_ia_mmu_protect(struct emu_ia_mmu *m, uint64_t gpa)
+{
+	for (unsigned as = 0; as < IA_AS_COUNT; as++)
+		for (unsigned n = 0; n < EMU_IA_TLB; n++)
+			if (m->tlb[as][n].gpa == (gpa & ~(PAGE - 1)))
+				m->tlb[as][n].tag[IA_WRITE] |= IA_TLB_SLOW;
+}
+
+void emu_ia_mmu_unprotect(struct emu_ia_mmu *m, uint64_t gpa)
+{
+	for (unsigned as = 0; as < IA_AS_COUNT; as++)
+		for (unsigned n = 0; n < EMU_IA_TLB; n++)
+			if (m->tlb[as][n].gpa == (gpa & ~(PAGE - 1)))
+				m->tlb[as][n].tag[IA_WRITE] = ~0ull;
+}
+
+uint64_t emu_ia_mapping(const struct emu_ia_mmu *m, uint64_t linear, enum emu_ia_as as)
+{
+	const struct emu_ia_tlb *t = &m->tlb[as][linear / PAGE % EMU_IA_TLB];
+
+	for (unsigned k = 0; k < 3; k++)
+		if ((t->tag[k] & ~IA_TLB_SLOW) == (linear & ~(PAGE - 1)))
+			return t->mask;
+	return PAGE - 1;
 }
 
 void emu_ia_mmu_flush(struct emu_ia_mmu *m, bool globals_too)
@@ -206,18 +244,15 @@ enum emu_ia_translated emu_ia_translate_address(struct emu_ia_mmu *m, uint64_t l
 		linear &= 0xffffffff;
 	else if ((int64_t)(linear << 16) >> 16 != (int64_t)linear)
 		return IA_NOT_CANONICAL;
-	if (!(m->cr0 & IA_CR0_PG)) {
-		*gpa = linear;
-		if (host) {
-			uint8_t *page = m->ram(m->arg, linear & ~(PAGE - 1), PAGE);
-
-			*host = page ? page + (linear & (PAGE - 1)) : NULL;
-		}
-		return IA_MAPPED;
-	}
 	t = &m->tlb[as][linear / PAGE % EMU_IA_TLB];
-	if (t->tag[access] == (linear & ~(PAGE - 1))) {
+	if ((t->tag[access] & ~IA_TLB_SLOW) == (linear & ~(PAGE - 1))) {
 		m->hits++;
+	} else if (!(m->cr0 & IA_CR0_PG)) {
+		static const bool all[3] = { true, true, true };
+
+		w.gpa = linear;
+		w.mask = 0xffffffff;
+		fill(m, t, linear, &w, all);
 	} else {
 		m->walks++;
 		bad = m->cr4 & IA_CR4_PAE ? walk_long(m, linear, &w) : walk_32(m, linear, &w);
@@ -230,7 +265,7 @@ enum emu_ia_translated emu_ia_translate_address(struct emu_ia_mmu *m, uint64_t l
 			return IA_PAGE_FAULT;
 		}
 		set_bits(m, &w, access == IA_WRITE);
-		fill(m, linear, access, as, &w);
+		remember(m, linear, access, as, &w);
 	}
 	*gpa = t->gpa | (linear & (PAGE - 1));
 	if (host)

@@ -35,12 +35,17 @@ enum emu_ia_translated {
 };
 
 #define EMU_IA_TLB 256u     /* entries for each of emu_ia_as; power of two; 4 KiB each, also of large pages */
-struct emu_ia_tlb {
-	uint64_t tag[3];        /* by access: the linear page that may be accessed so, or ~0 */
+#define IA_TLB_SLOW 1ull    /* in a tag: allowed, but translated code must not do it itself */
+struct emu_ia_tlb { /* struct emu_soft_entry of soft.h */
+	uint64_t tag[3];        /* by access: the linear page that may be accessed so, perhaps IA_TLB_SLOW, or ~0 */
+	uint64_t addend;        /* linear + this is the host address, when it is RAM */
 	uint64_t gpa;           /* of the page */
 	uint8_t *host;          /* of the page when it is RAM, or NULL */
+	uint64_t mask;          /* bytes of the mapping - 1 */
 	bool global, large;
 };
+/* What translated code may not do to a page of RAM by itself. */
+enum { IA_PAGE_CODE = 1, IA_PAGE_ROM = 2 };
 
 struct emu_ia_mmu {
 	uint32_t cr0, cr4, efer; /* low halves; change them through emu_ia_mmu_control */
@@ -49,6 +54,7 @@ struct emu_ia_mmu {
 	unsigned physical_bits; /* MAXPHYADDR, 32 to 52: bits above are reserved in entries */
 	/* Host address of `bytes` of RAM at gpa, or NULL: a page table there reads as all ones. */
 	uint8_t *(*ram)(void *arg, uint64_t gpa, unsigned bytes);
+	unsigned (*page)(void *arg, uint64_t gpa); /* IA_PAGE_* of the page there; NULL: 0 */
 	void *arg;
 	struct emu_ia_tlb tlb[IA_AS_COUNT][EMU_IA_TLB];
 	uint64_t hits, walks, flushes; /* counters to show */
@@ -61,6 +67,14 @@ void emu_ia_mmu_init(struct emu_ia_mmu *m, uint8_t *(*ram)(void *arg, uint64_t g
  * access must not cross a page. IA_PAGE_FAULT: *error. */
 enum emu_ia_translated emu_ia_translate_address(struct emu_ia_mmu *m, uint64_t linear, enum emu_ia_access access,
 						enum emu_ia_as as, uint64_t *gpa, uint8_t **host, uint32_t *error);
+
+/* Bytes - 1 of the page that the last translation of this address found (what is cached of it); 4095 when it is not
+ * cached. */
+uint64_t emu_ia_mapping(const struct emu_ia_mmu *m, uint64_t linear, enum emu_ia_as as);
+/* Writes to that physical page are not for translated code any more. */
+void emu_ia_mmu_protect(struct emu_ia_mmu *m, uint64_t gpa);
+/* ... and may be again: it is looked at anew. */
+void emu_ia_mmu_unprotect(struct emu_ia_mmu *m, uint64_t gpa);
 
 /* New CR0, CR3, CR4 and EFER, with what the TLB must forget (4.10.4). False, with nothing changed: #GP, for a
  * PDPTE with reserved bits. `cr3_written`: MOV to CR3, also of the same value. */

@@ -92,11 +92,25 @@ static bool has_base(const struct ia *t, unsigned seg)
 	return t->mode->bits == 64 || t->mode->flat ? seg >= IA_FS : true;
 }
 
-uint16_t ia_linear(struct ia *t, uint16_t effective, unsigned seg)
+/* Are there limits and rights to look at? */
+static bool is_checked(const struct ia *t, unsigned seg)
 {
-	if (!has_base(t, seg))
-		return effective;
-	return ia_2(t, EMU_OP_ADD, effective, EMU_R(IA_G_SEGBASE + seg));
+	return t->mode->system && t->mode->bits != 64 && (t->mode->checked || seg >= IA_FS);
+}
+
+struct ia_address ia_linear(struct ia *t, uint16_t effective, unsigned seg)
+{
+	struct ia_address at = { effective, 0, EMU_NOTEMP, (uint8_t)seg };
+
+	if (is_checked(t, seg))
+		at.effective = effective;
+	if (has_base(t, seg)) {
+		at.a = ia_2(t, EMU_OP_ADD, effective, EMU_R(IA_G_SEGBASE + seg));
+		/* the TLB looks at all bits */
+		if (t->mode->system && t->mode->bits != 64)
+			at.a = ia_zext(t, at.a, 4);
+	}
+	return at;
 }
 
 struct ia_address ia_address(struct ia *t, uint16_t add)
@@ -104,8 +118,10 @@ struct ia_address ia_address(struct ia *t, uint16_t add)
 	const unsigned seg = t->i.seg, wrap = t->i.asize;
 	struct ia_address at;
 
-	/* an access wraps at 4 GiB by itself outside of 64-bit mode */
-	if (add == EMU_NOTEMP && !has_base(t, seg) && (wrap == 8 || (wrap == 4 && t->mode->bits != 64))) {
+	/* an access of a user-level guest wraps at 4 GiB by itself outside of 64-bit mode */
+	if (add == EMU_NOTEMP && !has_base(t, seg) && (wrap == 8 || (wrap == 4 && t->mode->bits != 64 && !t->mode->system))) {
+		at.effective = EMU_NOTEMP;
+		at.seg = (uint8_t)seg;
 		at.a = base_of(t, &at.off);
 		if (at.a == EMU_NOTEMP) {
 			at.a = ia_imm(t, at.off, wrap);
@@ -114,24 +130,47 @@ struct ia_address ia_address(struct ia *t, uint16_t add)
 		return at;
 	}
 	at.a = ia_effective(t);
-	at.off = 0;
 	if (add != EMU_NOTEMP)
 		at.a = ia_zext(t, ia_2(t, EMU_OP_ADD, at.a, add), wrap);
-	at.a = ia_linear(t, at.a, seg);
-	return at;
+	return ia_linear(t, at.a, seg);
+}
+
+/* Looks at the segment, and says how the access is made. */
+static unsigned access_of(struct ia *t, struct ia_address at, unsigned bytes, bool write)
+{
+	unsigned how = ia_log2(bytes);
+
+	if (at.effective != EMU_NOTEMP)
+		emu_ir_emit(t->ir, EMU_OP_SEG, how | (write ? EMU_MWRITE : 0u), EMU_NOTEMP, at.effective, EMU_NOTEMP, EMU_NOTEMP,
+			    at.seg);
+	if (t->mode->system && at.seg == IA_SS)
+		how |= EMU_MSTACK;
+	return how;
 }
 
 uint16_t ia_load(struct ia *t, struct ia_address at, unsigned bytes)
 {
+	unsigned how = access_of(t, at, bytes, false);
 	uint16_t d = emu_ir_temp(t->ir);
 
-	emu_ir_ld(t->ir, ia_log2(bytes), d, at.a, at.off);
+	emu_ir_ld(t->ir, how, d, at.a, at.off);
+	return d;
+}
+
+uint16_t ia_load_to_write(struct ia *t, struct ia_address at, unsigned bytes)
+{
+	unsigned how = access_of(t, at, bytes, t->mode->system);
+	uint16_t d = emu_ir_temp(t->ir);
+
+	emu_ir_ld(t->ir, how | (t->mode->system ? EMU_MWRITE : 0u), d, at.a, at.off);
 	return d;
 }
 
 void ia_store(struct ia *t, struct ia_address at, unsigned bytes, uint16_t value)
 {
-	emu_ir_st(t->ir, ia_log2(bytes), value, at.a, at.off);
+	unsigned how = access_of(t, at, bytes, true);
+
+	emu_ir_st(t->ir, how, value, at.a, at.off);
 }
 
 /* -- operands of the instruction -- */
@@ -166,7 +205,7 @@ uint16_t ia_read(struct ia *t, unsigned n, struct ia_address *at)
 	here = ia_address(t, EMU_NOTEMP);
 	if (at)
 		*at = here;
-	return ia_load(t, here, bytes);
+	return at ? ia_load_to_write(t, here, bytes) : ia_load(t, here, bytes);
 }
 
 void ia_write(struct ia *t, unsigned n, const struct ia_address *at, uint16_t value)
@@ -203,13 +242,12 @@ uint16_t ia_stack_pointer(struct ia *t)
 static struct ia_address stack_address(struct ia *t, int64_t off)
 {
 	unsigned wide = ia_stack_bytes(t);
-	struct ia_address at = { ia_stack_pointer(t), off };
+	struct ia_address at = { ia_stack_pointer(t), off, EMU_NOTEMP, IA_SS };
 
-	if (has_base(t, IA_SS) || wide == 2) {
+	if (has_base(t, IA_SS) || wide == 2 || (t->mode->system && wide == 4)) {
 		if (off)
 			at.a = ia_zext(t, ia_2k(t, EMU_OP_ADD, at.a, off), wide);
-		at.a = ia_linear(t, at.a, IA_SS);
-		at.off = 0;
+		return ia_linear(t, at.a, IA_SS);
 	}
 	return at;
 }
@@ -223,7 +261,7 @@ void ia_stack_probe(struct ia *t, int64_t off, unsigned bytes)
 {
 	struct ia_address at = stack_address(t, off);
 
-	ia_store(t, at, bytes, ia_load(t, at, bytes));
+	ia_store(t, at, bytes, ia_load_to_write(t, at, bytes));
 }
 
 void ia_stack_move(struct ia *t, uint16_t n)

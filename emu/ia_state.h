@@ -24,9 +24,14 @@ struct emu_ia_x87 {
 	uint8_t st[8][10];
 } __attribute__((packed));
 
+struct emu_ia_vcpu;
 struct emu_ia_cpu {
 	struct emu_ia_x87 x87;
 	uint32_t mxcsr;         /* control, and the flags so far */
+	struct emu_ia_vcpu *sys; /* its system level (ia_sys.h); NULL: a user-level guest */
+	/* of the memory operand of the instruction at hand: segment, offset, linear address (sys) */
+	uint8_t seg;
+	uint64_t offset, linear;
 };
 /* As FNINIT and a reset of MXCSR leave them. */
 void emu_ia_fpu_init(struct emu_ia_cpu *s);
@@ -35,6 +40,11 @@ static inline struct emu_ia_cpu *emu_ia_state(const struct emu_cpu *cpu)
 {
 	return (struct emu_ia_cpu *)(uintptr_t)cpu->tls;
 }
+
+/* x87, MXCSR and xmm0-15 as FXSAVE64 writes them; back: the first `xmm` of the registers, false (nothing is done) for
+ * an MXCSR with reserved bits. */
+void emu_ia_fxsave(const struct emu_cpu *cpu, uint8_t area[512]);
+bool emu_ia_fxrstor(struct emu_cpu *cpu, const uint8_t area[512], unsigned xmm);
 
 /* struct emu_guest's `assist`, for code of so many bits. */
 enum emu_exc emu_ia_assist(struct emu_cpu *cpu, unsigned bits);

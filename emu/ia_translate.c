@@ -47,7 +47,7 @@ static void translate_byte(struct ia *t)
 {
 	uint16_t at = ia_zext(t, ia_2(t, EMU_OP_ADD, EMU_R(IA_RBX), ia_get(t, IA_RAX, 1)), t->i.asize);
 
-	ia_put(t, IA_RAX, 1, ia_load(t, (struct ia_address){ ia_linear(t, at, t->i.seg), 0 }, 1));
+	ia_put(t, IA_RAX, 1, ia_load(t, ia_linear(t, at, t->i.seg), 1));
 }
 
 static void push(struct ia *t)
@@ -80,7 +80,7 @@ static void push_all(struct ia *t)
 	for (unsigned n = 0; n < 8; n++) {
 		uint16_t at = ia_zext(t, ia_2k(t, EMU_OP_SUB, sp, (n + 1) * bytes), ia_stack_bytes(t));
 
-		ia_store(t, (struct ia_address){ ia_linear(t, at, IA_SS), 0 }, bytes, ia_get(t, n, bytes));
+		ia_store(t, ia_linear(t, at, IA_SS), bytes, ia_get(t, n, bytes));
 	}
 	ia_stack_move(t, ia_k(t, -8 * (int64_t)bytes));
 }
@@ -182,7 +182,11 @@ static bool translate_flags(struct ia *t)
 	case IA_cmc: ia_flags_set(t, ia_2k(t, EMU_OP_XOR, ia_flags(t), IA_CF)); return true;
 	case IA_cld: ia_mov(t, EMU_R(IA_G_DIR), ia_k(t, 1)); return true;
 	case IA_std: ia_mov(t, EMU_R(IA_G_DIR), ia_k(t, -1)); return true;
-	case IA_pushf: push_flags(t); return true;
+	case IA_pushf:
+		if (t->mode->system && t->mode->bits == 16)
+			return false; /* in VM86 it depends on IOPL */
+		push_flags(t);
+		return true;
 	case IA_popf: pop_flags(t); return true;
 	default: return false;
 	}
@@ -233,7 +237,13 @@ unsigned emu_ia_translate(struct emu_xlat *x, const struct emu_ia_mode *mode, co
 		return t.i.len;
 	}
 	x->next = ia_target(&t, x->pc + t.i.len, mode->bits / 8);
-	if (t.i.op == IA_int3) { /* a trap: the return address is the next instruction */
+	if (mode->system && t.i.op == IA_tzcnt)
+		t.i.op = IA_bsf; /* the prefix means nothing to a CPU that does not know it */
+	if (mode->system && !ia_has((enum emu_ia_feature)emu_ia_ops[t.i.op].feature) && t.i.op != IA_vmcall && t.i.op != IA_vmmcall) {
+		emu_x_exception(x, (enum emu_exc)(EMU_EXC_VECTOR + 6));
+	} else if (mode->system && t.i.op == IA_int3) {
+		ia_complex(&t);
+	} else if (t.i.op == IA_int3) { /* a trap: the return address is the next instruction */
 		emu_ir_emit(x->ir, EMU_OP_EXC, EMU_EXC_VECTOR + 3, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP,
 			    (int64_t)x->next);
 		x->end = true;

@@ -48,7 +48,9 @@ enum { IA_CC_FLAGS, /* SRC holds RFLAGS' arithmetic flags */
 struct emu_ia_mode {
 	uint8_t bits;           /* 16, 32, 64 */
 	bool flat;              /* the bases of ES, CS, SS, DS are 0 */
-	bool user;              /* CPL 3 and IOPL 0 */
+	bool user;              /* CPL 3 and IOPL 0; false for `system` */
+	bool system;            /* a whole CPU (ia_sys.h): memory through the MMU, any CPL */
+	bool checked;           /* ... whose segments have limits or rights to look at */
 	uint8_t stack_bytes;    /* width of the stack pointer: 2, 4, 8 */
 	uint32_t cs_base;       /* linear address of offset 0 of the code segment; 0 in 64-bit mode */
 };
@@ -118,14 +120,18 @@ uint16_t ia_imm(struct ia *t, int64_t v, unsigned bytes);
 struct ia_address {
 	uint16_t a;
 	int64_t off;
+	uint16_t effective;     /* offset in the segment; EMU_NOTEMP when nobody checks it */
+	uint8_t seg;
 };
 /* The effective address of ModRM or an O operand, cut to the address size, without the segment. */
 uint16_t ia_effective(struct ia *t);
 /* Of the memory operand, segment and all. `add`: more bytes to add (EMU_NOTEMP: none). */
 struct ia_address ia_address(struct ia *t, uint16_t add);
 /* The address of an effective address in a segment (IA_ES ...). */
-uint16_t ia_linear(struct ia *t, uint16_t effective, unsigned seg);
+struct ia_address ia_linear(struct ia *t, uint16_t effective, unsigned seg);
 uint16_t ia_load(struct ia *t, struct ia_address at, unsigned bytes);
+/* ... of what will be written back. */
+uint16_t ia_load_to_write(struct ia *t, struct ia_address at, unsigned bytes);
 void ia_store(struct ia *t, struct ia_address at, unsigned bytes, uint16_t value);
 /* Registers: `reg` as encoded; 8-bit 4 - 7 are AH, CH, DH, BH without REX. */
 uint16_t ia_get(struct ia *t, unsigned reg, unsigned bytes);
@@ -198,6 +204,9 @@ emu_helper emu_ia_crc32;   /* a = CRC, b = value; bytes stashed */
 /* The whole RFLAGS of a CPU that is not running, and setting it. */
 uint64_t emu_ia_rflags(const struct emu_cpu *cpu);
 void emu_ia_set_rflags(struct emu_cpu *cpu, uint64_t rflags);
+
+/* Does the software CPU offer that (ia_cpuid.c)? */
+bool ia_has(enum emu_ia_feature f);
 
 /* User-level guests in the flat 4 GiB; not yet programs that can be loaded. */
 extern const struct emu_guest emu_guest_ia64, emu_guest_ia32;

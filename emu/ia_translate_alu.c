@@ -33,7 +33,7 @@ static void add_sub(struct ia *t, bool add, bool write)
 {
 	unsigned bytes = emu_ia_size(&t->i, 0);
 	struct ia_address at = { 0 };
-	uint16_t a = keep(t, ia_read(t, 0, &at)), b = ia_read(t, 1, &at), r;
+	uint16_t a = keep(t, ia_read(t, 0, write ? &at : NULL)), b = ia_read(t, 1, NULL), r;
 
 	r = sized(t, add ? EMU_OP_ADD : EMU_OP_SUB, a, b, bytes);
 	if (write)
@@ -48,7 +48,7 @@ static void with_carry(struct ia *t, bool add)
 	unsigned bytes = emu_ia_size(&t->i, 0);
 	enum emu_opcode op = add ? EMU_OP_ADD : EMU_OP_SUB;
 	struct ia_address at = { 0 };
-	uint16_t a = ia_read(t, 0, &at), b = ia_read(t, 1, &at), c = ia_condition_value(t, IA_CC_B), r;
+	uint16_t a = ia_read(t, 0, &at), b = ia_read(t, 1, NULL), c = ia_condition_value(t, IA_CC_B), r;
 
 	r = ia_zext(t, ia_2(t, op, ia_2(t, op, a, b), c), bytes);
 	store_first(t, 0, &at, r);
@@ -61,7 +61,7 @@ static void logic(struct ia *t, enum emu_opcode op, bool write)
 {
 	unsigned bytes = emu_ia_size(&t->i, 0);
 	struct ia_address at = { 0 };
-	uint16_t a = ia_read(t, 0, &at), b = ia_read(t, 1, &at), r;
+	uint16_t a = ia_read(t, 0, write ? &at : NULL), b = ia_read(t, 1, NULL), r;
 
 	if (op == EMU_OP_XOR && a == b) /* xor eax, eax */
 		r = ia_k(t, 0);
@@ -144,7 +144,7 @@ static uint16_t pair(struct ia *t, unsigned high, unsigned low)
 static void cmpxchg8b(struct ia *t)
 {
 	struct ia_address at = ia_address(t, EMU_NOTEMP);
-	uint16_t a = ia_load(t, at, 8), acc = pair(t, IA_RDX, IA_RAX), eq = ia_set(t, EMU_EQ, acc, a);
+	uint16_t a = ia_load_to_write(t, at, 8), acc = pair(t, IA_RDX, IA_RAX), eq = ia_set(t, EMU_EQ, acc, a);
 	uint16_t half[2] = { ia_zext(t, a, 4), ia_2k(t, EMU_OP_SHR, a, 32) };
 
 	ia_store(t, at, 8, ia_select(t, eq, pair(t, IA_RCX, IA_RBX), a));
@@ -161,9 +161,10 @@ static void cmpxchg16b(struct ia *t)
 	at.a = at.off ? ia_2k(t, EMU_OP_ADD, at.a, at.off) : at.a;
 	at.off = 0;
 	emu_x_except_if(t->x, EMU_TSTNE, at.a, ia_k(t, 15), EMU_EXC_VECTOR + 13);
-	up = (struct ia_address){ at.a, 8 };
-	low = ia_load(t, at, 8);
-	high = ia_load(t, up, 8);
+	up = at;
+	up.off += 8;
+	low = ia_load_to_write(t, at, 8);
+	high = ia_load_to_write(t, up, 8);
 	eq = ia_2(t, EMU_OP_AND, ia_set(t, EMU_EQ, low, EMU_R(IA_RAX)), ia_set(t, EMU_EQ, high, EMU_R(IA_RDX)));
 	/* aligned, so in one page: when the first store does not fault, the second does not */
 	ia_store(t, at, 8, ia_select(t, eq, EMU_R(IA_RBX), low));

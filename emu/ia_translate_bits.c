@@ -19,9 +19,9 @@ static void bit_test(struct ia *t)
 
 	if (t->i.memory && by_register) {
 		at = bit_address(t, number, bytes);
-		a = ia_load(t, at, bytes);
+		a = t->i.op == IA_bt ? ia_load(t, at, bytes) : ia_load_to_write(t, at, bytes);
 	} else {
-		a = ia_read(t, 0, &at);
+		a = ia_read(t, 0, t->i.op == IA_bt ? NULL : &at);
 	}
 	number = ia_2k(t, EMU_OP_AND, number, bytes * 8 - 1);
 	bit = ia_2k(t, EMU_OP_AND, ia_2(t, EMU_OP_SHR, a, number), 1);

@@ -89,9 +89,8 @@ static void leave(struct ia *t)
 {
 	unsigned bytes = t->i.osize, wide = ia_stack_bytes(t);
 	uint16_t frame = ia_get(t, IA_RBP, wide), v;
-	struct ia_address at = { ia_linear(t, frame, IA_SS), 0 };
 
-	v = ia_load(t, at, bytes);
+	v = ia_load(t, ia_linear(t, frame, IA_SS), bytes);
 	frame = ia_zext(t, ia_2k(t, EMU_OP_ADD, frame, bytes), wide);
 	ia_put(t, IA_RSP, wide, frame);
 	ia_put(t, IA_RBP, bytes, v);

@@ -4,7 +4,7 @@
  */
 #include "emu/ia_translate.h"
 
-static uint16_t pointer(struct ia *t, unsigned reg, unsigned seg)
+static struct ia_address pointer(struct ia *t, unsigned reg, unsigned seg)
 {
 	return ia_linear(t, ia_zext(t, EMU_R(reg), t->i.asize), seg);
 }
@@ -18,12 +18,12 @@ static void step(struct ia *t, unsigned reg, unsigned bytes)
 
 static struct ia_address source(struct ia *t)
 {
-	return (struct ia_address){ pointer(t, IA_RSI, t->i.seg), 0 };
+	return pointer(t, IA_RSI, t->i.seg);
 }
 
 static struct ia_address destination(struct ia *t)
 {
-	return (struct ia_address){ pointer(t, IA_RDI, IA_ES), 0 };
+	return pointer(t, IA_RDI, IA_ES);
 }
 
 static void compare(struct ia *t, uint16_t a, uint16_t b, unsigned bytes)

@@ -107,15 +107,12 @@ static unsigned xmm_count(const struct emu_ia_insn *i)
 	return i->bits == 64 ? 16 : 8;
 }
 
-static int fxsave(struct emu_cpu *cpu, const struct emu_ia_insn *i)
+void emu_ia_fxsave(const struct emu_cpu *cpu, uint8_t area[512])
 {
-	struct emu_ia_cpu *s = emu_ia_state(cpu);
-	uint64_t at = emu_ia_address(cpu, i);
-	uint8_t area[416] = { 0 };
+	const struct emu_ia_cpu *s = emu_ia_state(cpu);
 	const uint32_t mxcsr[2] = { s->mxcsr, 0xffff };
 
-	if (at & 15)
-		return EMU_IA_GP;
+	memset(area, 0, 512);
 	memcpy(area, &s->x87.cw, 2);
 	memcpy(area + 2, &s->x87.sw, 2);
 	for (unsigned n = 0; n < 8; n++)
@@ -123,8 +120,18 @@ static int fxsave(struct emu_cpu *cpu, const struct emu_ia_insn *i)
 	memcpy(area + 24, mxcsr, 8);
 	for (unsigned n = 0; n < 8; n++)
 		memcpy(area + 32 + 16 * n, s->x87.st[n], 10);
-	for (unsigned n = 0; n < xmm_count(i); n++)
+	for (unsigned n = 0; n < 16; n++)
 		memcpy(area + 160 + 16 * n, cpu->v[n].q, 16);
+}
+
+static int fxsave(struct emu_cpu *cpu, const struct emu_ia_insn *i)
+{
+	uint64_t at = emu_ia_address(cpu, i);
+	uint8_t area[512];
+
+	if (at & 15)
+		return EMU_IA_GP;
+	emu_ia_fxsave(cpu, area);
 	return emu_ia_write(cpu, at, area, 160 + 16 * xmm_count(i));
 }
 
@@ -140,23 +147,15 @@ static unsigned tag_of(const uint8_t st[10])
 	return !e && !m ? 1 : e == 0x7fff || !e || !(m >> 63) ? 2 : 0;
 }
 
-static int fxrstor(struct emu_cpu *cpu, const struct emu_ia_insn *i)
+bool emu_ia_fxrstor(struct emu_cpu *cpu, const uint8_t area[512], unsigned xmm)
 {
 	struct emu_ia_cpu *s = emu_ia_state(cpu);
-	uint64_t at = emu_ia_address(cpu, i);
-	uint8_t area[512];
 	uint32_t mxcsr;
 	unsigned top;
-	int e;
 
-	if (at & 15)
-		return EMU_IA_GP;
-	e = emu_ia_read(cpu, at, area, sizeof(area));
-	if (e)
-		return e;
 	memcpy(&mxcsr, area + 24, 4);
 	if (mxcsr & 0xffff0000u)
-		return EMU_IA_GP;
+		return false;
 	s->mxcsr = mxcsr;
 	memcpy(&s->x87.cw, area, 2);
 	memcpy(&s->x87.sw, area + 2, 2);
@@ -170,9 +169,23 @@ static int fxrstor(struct emu_cpu *cpu, const struct emu_ia_insn *i)
 		s->x87.tag |= (uint16_t)((area[4] >> physical & 1 ? tag_of(s->x87.st[n]) : 3u) << 2 * physical);
 	}
 	summarize(&s->x87);
-	for (unsigned n = 0; n < xmm_count(i); n++)
+	for (unsigned n = 0; n < xmm; n++)
 		memcpy(cpu->v[n].q, area + 160 + 16 * n, 16);
-	return 0;
+	return true;
+}
+
+static int fxrstor(struct emu_cpu *cpu, const struct emu_ia_insn *i)
+{
+	uint64_t at = emu_ia_address(cpu, i);
+	uint8_t area[512];
+	int e;
+
+	if (at & 15)
+		return EMU_IA_GP;
+	e = emu_ia_read(cpu, at, area, sizeof(area));
+	if (e)
+		return e;
+	return emu_ia_fxrstor(cpu, area, xmm_count(i)) ? 0 : EMU_IA_GP;
 }
 
 /* -- arithmetic -- */

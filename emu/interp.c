@@ -9,6 +9,7 @@
 #include <xmmintrin.h>
 
 #include "emu/fp.h"
+#include "emu/soft.h"
 #include "emu/vec.h"
 #include "emu/world.h"
 
@@ -168,6 +169,20 @@ static bool store(struct run *r, const struct emu_iop *op, unsigned bytes)
 	if (p)
 		memcpy(p, at(r, op->b), bytes);
 	return p;
+}
+
+static bool soft_load(struct run *r, const struct emu_iop *op)
+{
+	if (emu_soft_access(r->cpu, *at(r, op->a) + (uint64_t)op->imm, op->aux, r->pc))
+		return false;
+	*at(r, op->d) = r->cpu->slow_value;
+	return true;
+}
+
+static bool soft_store(struct run *r, const struct emu_iop *op)
+{
+	r->cpu->slow_value = *at(r, op->b);
+	return !emu_soft_access(r->cpu, *at(r, op->a) + (uint64_t)op->imm, op->aux | EMU_SOFT_STORE, r->pc);
 }
 
 static bool fload(struct run *r, const struct emu_iop *op)
@@ -504,8 +519,9 @@ static bool control(struct run *r, const struct emu_iop *op, const struct emu_io
 		r->pc = (uint64_t)op->imm;
 		r->cpu->insns++;
 		return true;
-	case EMU_OP_LD: return load(r, op);
-	case EMU_OP_ST: return store(r, op, 1u << (op->aux & 7));
+	case EMU_OP_LD: return r->cpu->world->soft ? soft_load(r, op) : load(r, op);
+	case EMU_OP_ST: return r->cpu->world->soft ? soft_store(r, op) : store(r, op, 1u << (op->aux & 7));
+	case EMU_OP_SEG: return !emu_soft_access(r->cpu, *at(r, op->a), op->aux | EMU_SOFT_SEG | (unsigned)op->imm << 8, r->pc);
 	case EMU_OP_FLD: return fload(r, op);
 	case EMU_OP_FST: return store(r, op, 4u << op->aux);
 	case EMU_OP_LR: return load_reserved(r, op);

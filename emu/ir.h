@@ -50,6 +50,8 @@ enum emu_cond {
 #define EMU_FLAGS_ALL (EMU_FLAG_N | EMU_FLAG_Z | EMU_FLAG_C | EMU_FLAG_V)
 /* Memory size (aux of LD, ST, LR, SC, AMO): log2 of bytes, and sign extension. */
 enum { EMU_M8, EMU_M16, EMU_M32, EMU_M64, EMU_M128, EMU_MSIGN = 8 };
+/* LD and ST behind a TLB: the stack segment; LD: it will be written, and faults as a write does. */
+enum { EMU_MSTACK = 16, EMU_MWRITE = 32 };
 /* AMO: aux = operation << 4 | size (EMU_M8 to EMU_M64, perhaps EMU_MSIGN). */
 enum { EMU_AMO_SWAP, EMU_AMO_ADD, EMU_AMO_AND, EMU_AMO_OR, EMU_AMO_XOR, EMU_AMO_MIN, EMU_AMO_MAX,
        EMU_AMO_MINU, EMU_AMO_MAXU };

@@ -14,6 +14,11 @@
 #include "emu/world.h"
 #include "emu/x86.h"
 
+static size_t pages_of(const struct emu_world *w)
+{
+	return w->soft ? w->opt.soft_pages : EMU_MEM_SIZE / EMU_PAGE;
+}
+
 struct emu_world *emu_world_new(const struct emu_guest *g, const struct emu_options *opt,
 				struct rs_emitter *em, struct rs_err *err)
 {
@@ -25,7 +30,8 @@ struct emu_world *emu_world_new(const struct emu_guest *g, const struct emu_opti
 	w->ir = rs_xcalloc(1, sizeof(*w->ir));
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->idle, NULL);
-	w->page = mmap(NULL, EMU_MEM_SIZE / EMU_PAGE * sizeof(struct emu_block *), PROT_READ | PROT_WRITE,
+	w->soft = opt->soft;
+	w->page = mmap(NULL, pages_of(w) * sizeof(struct emu_block *), PROT_READ | PROT_WRITE,
 		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	w->order = mmap(NULL, EMU_BLOCKS_MAX * sizeof(struct emu_block *), PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -34,7 +40,8 @@ struct emu_world *emu_world_new(const struct emu_guest *g, const struct emu_opti
 		w->order = w->order == MAP_FAILED ? NULL : w->order;
 		rs_err_errno(err, errno, N_("cannot reserve the table of guest pages"));
 	}
-	if (!w->page || !w->order || emu_mem_init(&w->mem, !opt->interp && !opt->no_low, err) < 0 || (!opt->interp && emu_x86_init(w, err) < 0)) {
+	if (!w->page || !w->order || (!w->soft && emu_mem_init(&w->mem, !opt->interp && !opt->no_low, err) < 0) ||
+	    (!opt->interp && emu_x86_init(w, err) < 0)) {
 		emu_world_free(w);
 		return NULL;
 	}
@@ -53,7 +60,7 @@ void emu_world_free(struct emu_world *w)
 	emu_x86_release(w);
 	emu_mem_release(&w->mem);
 	if (w->page)
-		munmap(w->page, EMU_MEM_SIZE / EMU_PAGE * sizeof(struct emu_block *));
+		munmap(w->page, pages_of(w) * sizeof(struct emu_block *));
 	if (w->order)
 		munmap(w->order, EMU_BLOCKS_MAX * sizeof(struct emu_block *));
 	pthread_cond_destroy(&w->idle);

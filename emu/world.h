@@ -33,6 +33,8 @@ struct emu_options {
 	uint32_t code_bytes;    /* of code memory; 0 = 32 MiB */
 	uint64_t insn_limit;    /* interpreter: EMU_EXC_LIMIT after so many; 0 = none */
 	bool no_low;            /* guest memory is not in the host's low 4 GiB (mem.h) */
+	struct emu_soft *soft;  /* guest memory is behind a TLB (soft.h) instead of one range of the host */
+	uint64_t soft_pages;    /* ... physical pages, RAM and what lies between */
 	bool lab;               /* a lab watches: CPUs can be stepped, blocks know where in their code each
 				   instruction begins */
 };
@@ -74,6 +76,7 @@ struct emu_block {
 	struct emu_iop *iop;          /* interpreter */
 	uint64_t *iconst;
 	uint16_t iconsts;
+	uint64_t key, span;           /* opt.soft: of what mode of the CPU; bits of an address inside the mapping */
 	bool dead;
 	bool indirect;                /* it can end by an address in a register, or by an exception */
 	uint32_t *mark, tail;         /* opt.lab: offset from `code` at which each instruction begins; where
@@ -91,6 +94,7 @@ static inline unsigned emu_jump_shift(const struct emu_guest *g)
 }
 struct emu_world {
 	const struct emu_guest *guest;
+	struct emu_soft *soft;        /* opt.soft */
 	struct emu_options opt;
 	struct emu_mem mem;
 	struct rs_emitter *em;        /* may be NULL */

@@ -147,6 +147,8 @@ static void make_stubs(struct emu_world *w, struct as *a)
 	as_patch(as_jmp(a), x->rw + x->leave);
 	x->ret_miss_end = (uint32_t)(a->p - x->rw);
 	make_vector_stub(x, a);
+	if (w->soft)
+		gen_soft_stubs(w, a);
 	while ((uintptr_t)a->p % 64)
 		as8(a, 0xcc);
 	x->consts = (uint32_t)(a->p - x->rw);

@@ -3,7 +3,7 @@
  *   x86_emit.h  instruction encodings         x86_gen.c  one IR block -> host code: the walk, exits
  *   x86_regs.c  where temps are meanwhile     x86_int.c  integer operations
  *   x86_pins.c  which guest registers stand in host registers
- *   x86_mem.c   loads, stores, atomics        x86_fp.c   floating point
+ *   x86_mem.c   loads, stores, atomics        x86_soft.c   ... behind a TLB      x86_fp.c   floating point
  *   x86_vec.h   vectors: x86_vec.c, x86_vec_int.c, x86_vec_move.c, x86_vec_pair.c, x86_vec_fp.c
  *   x86_const.def  constants in code memory
  *   x86.c       code memory (W^X: two mappings), entry and exit, chaining
@@ -29,6 +29,7 @@ struct emu_x86 {
 	uint8_t *rw, *rx;       /* the same memory, writable and executable */
 	uint32_t size, used, start; /* bytes; blocks begin at `start` */
 	uint32_t enter, enter_pins, leave, leave_exit, leave_fault, ret_miss, ret_miss_end, vector, vector_end, consts; /* offsets */
+	uint32_t look, look_end, slow, slow_end; /* with a TLB (soft.h) */
 	bool returns;           /* guest calls are host calls */
 	struct emu_pins pins;           /* between blocks */
 	struct gen *gen;                /* of the block being made */

@@ -19,6 +19,12 @@ static bool is_loop(const struct gen *g, const struct emu_op *op)
 	return op->op == EMU_OP_GOTO && (uint64_t)op->imm == g->b->pc && op[-1].op != EMU_OP_LINK;
 }
 
+/* A jump to another mapping of the guest's memory (soft.h). */
+static bool is_far(const struct gen *g, uint64_t pc)
+{
+	return g->w->soft && ((pc ^ g->b->pc) & ~g->b->span);
+}
+
 /* Last use of each local, and labels that are only an exit. */
 static void survey(struct gen *g)
 {
@@ -41,7 +47,7 @@ static void survey(struct gen *g)
 		if (op->op == EMU_OP_BRCOND || op->op == EMU_OP_BR)
 			uses[op->imm]++;
 		if (op->op == EMU_OP_LABEL && uses[op->imm] == 1 && i + 1 < ir->ops && i > 0 &&
-		    ir->op[i + 1].op == EMU_OP_GOTO && !g->w->opt.count &&
+		    ir->op[i + 1].op == EMU_OP_GOTO && !g->w->opt.count && !is_far(g, (uint64_t)ir->op[i + 1].imm) &&
 		    (emu_op_info(ir->op[i - 1].op)->flags & EMU_OPF_E))
 			g->label_exit[op->imm] = (int16_t)(is_loop(g, &ir->op[i + 1]) || g->pins == &g->x->pins ?
 							   ir->op[i + 1].aux : -1);
@@ -137,6 +143,10 @@ static void landing(struct gen *g, const struct emu_op *op)
 		gen_swap(g, &g->x->pins, g->pins);
 		return;
 	}
+	if (is_far(g, (uint64_t)pc)) { /* it is in rax */
+		as_patch(as_jmp(&g->as), to_rw(g, g->x->look));
+		return;
+	}
 	pad_for(g, 5);
 	exit_at(g, number, as_jmp(&g->as));
 }
@@ -159,6 +169,17 @@ static void emit_goto(struct gen *g, const struct emu_op *op)
 	count_insns(g);
 	if (!g->b->exit[op->aux].loop)
 		gen_swap(g, g->pins, &g->x->pins);
+	if (is_far(g, (uint64_t)op->imm)) {
+		bool call = g->link;
+
+		if (call)
+			make_room(g);
+		as_mov_ri(&g->as, RAX, op->imm);
+		as_patch(call ? as_call(&g->as) : as_jmp(&g->as), to_rw(g, g->x->look));
+		if (call)
+			landing(g, op);
+		return;
+	}
 	if (g->link) {
 		make_room(g);
 		pad_for(g, 5);
@@ -228,7 +249,7 @@ static void emit_label(struct gen *g, const struct emu_op *op)
 	gen_forget(g);
 }
 
-static void emit_leave(struct gen *g)
+void gen_leave(struct gen *g)
 {
 	gen_swap(g, g->pins, &g->x->pins);
 	as_patch(as_jmp(&g->as), to_rw(g, g->x->leave));
@@ -303,7 +324,7 @@ static void emit_exc(struct gen *g, const struct emu_op *op)
 	count_insns(g);
 	store_exc(g, op->aux);
 	store_pc(g, (uint64_t)op->imm);
-	emit_leave(g);
+	gen_leave(g);
 }
 
 /* -- helpers -- */
@@ -402,10 +423,13 @@ static void emit_cold(struct gen *g, const struct cold *c)
 		as8(a, c->w);
 		store_exc(g, EMU_EXC_MISALIGNED);
 		store_pc(g, c->pc);
-		emit_leave(g);
+		gen_leave(g);
 		return;
 	case COLD_VECTOR:
 		emit_cold_vector(g, c);
+		break;
+	case COLD_SOFT:
+		gen_soft_cold(g, c);
 		break;
 	default:
 		as_vrr(a, 1, 1, true, 0x7e, c->a, 0, RAX);

@@ -49,7 +49,7 @@ extern _Thread_local struct emu_cpu *emu_x86_current; /* the CPU that this threa
 
 /* Code that is rarely run stands after the block. */
 enum cold_kind { COLD_NAN, COLD_HELPER1, COLD_HELPER2, COLD_UNBOX, COLD_MISALIGNED, COLD_VECTOR,
-		  COLD_FULL, COLD_CALL };
+		  COLD_FULL, COLD_CALL, COLD_SOFT };
 struct cold {
 	uint8_t kind, w, to, a, b, c;  /* registers; w: width */
 	bool fp_to;                 /* the result goes to an xmm register */
@@ -136,6 +136,14 @@ void gen_swap(struct gen *g, const struct emu_pins *from, const struct emu_pins 
 /* -- operations; false: not theirs -- */
 bool gen_int(struct gen *g, const struct emu_op *op);   /* x86_int.c */
 bool gen_memory(struct gen *g, const struct emu_op *op); /* x86_mem.c */
+bool gen_soft(struct gen *g, const struct emu_op *op); /* x86_soft.c: LD, ST, SEG behind a TLB */
+void gen_soft_stubs(struct emu_world *w, struct as *a);
+struct cold;
+void gen_soft_cold(struct gen *g, const struct cold *c);
+void gen_leave(struct gen *g); /* to the run loop; exc and pc are set (x86_gen.c) */
+/* reg = the value in it extended from 1 << size bytes (x86_mem.c) */
+/* Notes that the instruction at hand may fault here; its index in the map (x86_mem.c). */
+unsigned gen_note(struct gen *g);
 /* Is this operation the sum (or the shift before it) that makes the address of the access that follows,
  * and of no other? Then that access takes it into its addressing mode, and nothing is to be done here. */
 bool gen_fold_address(struct gen *g, const struct emu_op *op); /* x86_mem.c */

@@ -4,15 +4,16 @@
 #include "emu/x86_gen.h"
 
 /* The instruction at hand may fault: the side table must know it. */
-static void note(struct gen *g)
+unsigned gen_note(struct gen *g)
 {
 	uint32_t guest = (uint32_t)(g->pc - g->b->pc);
 
 	if (g->maps && g->map[g->maps - 1].guest == guest && g->map[g->maps - 1].begun == g->insn)
-		return;
+		return g->maps - 1;
 	g->map[g->maps].host = (uint32_t)(g->as.p - g->x->rw);
 	g->map[g->maps].begun = (uint16_t)g->insn;
-	g->map[g->maps++].guest = guest;
+	g->map[g->maps].guest = guest;
+	return g->maps++;
 }
 
 struct address {
@@ -47,6 +48,8 @@ bool gen_fold_address(struct gen *g, const struct emu_op *op)
 	uint16_t index;
 	int64_t v;
 
+	if (g->w->soft)
+		return false;
 	if (op->op == EMU_OP_SHL) {
 		if (!gen_const(g, op->b, &v) || v < 0 || v > 3 || op->d < EMU_GLOBALS)
 			return false;
@@ -106,7 +109,7 @@ static void modrm(struct gen *g, int reg, const struct address *m)
 /* [prefix] op reg, gs:[m] */
 static void access_gs(struct gen *g, unsigned prefix, bool w, unsigned op, int reg, const struct address *m, bool byte)
 {
-	note(g);
+	gen_note(g);
 	prefixes(g);
 	if (prefix)
 		as8(&g->as, prefix);
@@ -117,7 +120,7 @@ static void access_gs(struct gen *g, unsigned prefix, bool w, unsigned op, int r
 
 static void vex_gs(struct gen *g, unsigned pp, unsigned op, int reg, const struct address *m)
 {
-	note(g);
+	gen_note(g);
 	prefixes(g);
 	as_vex(&g->as, pp, 1, false, reg, 0, m->indexed ? m->index : 0, m->base < 0 ? 0 : m->base);
 	as8(&g->as, op);
@@ -165,7 +168,7 @@ static void store(struct gen *g, const struct emu_op *op)
 /* [lock] op reg, gs:[m] of 1 << size bytes; the opcode of bytes is one less. */
 static void access_size(struct gen *g, bool lock, unsigned size, unsigned op, int reg, const struct address *m)
 {
-	note(g);
+	gen_note(g);
 	if (lock)
 		as8(&g->as, 0xf0);
 	access_gs(g, size == EMU_M16 ? 0x66 : 0, size == EMU_M64, size == EMU_M8 ? op - 1 : op, reg, m,
@@ -336,6 +339,8 @@ bool gen_memory(struct gen *g, const struct emu_op *op)
 	struct address m;
 	int reg;
 
+	if (g->w->soft && gen_soft(g, op))
+		return true;
 	switch (op->op) {
 	case EMU_OP_LD:
 		m = address_of(g, op->a, op->imm);

@@ -11,7 +11,8 @@ void emu_x86_pins_init(struct emu_world *w)
 	const uint16_t *hot = w->guest->hot, *hot_fp = w->guest->hot_fp;
 
 	memset(p, 0xff, sizeof(*p));
-	for (unsigned i = 0; !w->opt.no_pin && i < EMU_PINS && hot[i] != EMU_NOTEMP; i++) {
+	/* the last one is for addresses (x86_soft.c) */
+	for (unsigned i = 0; !w->opt.no_pin && i < EMU_PINS - (w->soft ? 1 : 0) && hot[i] != EMU_NOTEMP; i++) {
 		p->host[hot[i]] = (int8_t)pin_order[i];
 		p->pinned[i] = hot[i];
 	}

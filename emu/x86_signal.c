@@ -80,7 +80,7 @@ static bool guest_fault(struct emu_cpu *cpu, int sig, const siginfo_t *si, ucont
 	bool write = uc->uc_mcontext.gregs[REG_ERR] & 2; /* page-fault error code, SDM vol. 3A, 4.7 */
 	struct emu_block *b;
 
-	if (!w->x86 || !in_code(w->x86, rip) || address >= EMU_MEM_SIZE + EMU_MEM_GUARD)
+	if (w->soft || !w->x86 || !in_code(w->x86, rip) || address >= EMU_MEM_SIZE + EMU_MEM_GUARD)
 		return false;
 	if (sig == SIGSEGV && write && address < EMU_MEM_SIZE &&
 	    (w->mem.right[address / EMU_PAGE] & (PROT_WRITE | EMU_RIGHT_CODE)) == (PROT_WRITE | EMU_RIGHT_CODE)) {
@@ -148,7 +148,7 @@ static void on_kick(int sig, siginfo_t *si, void *context)
 	if (!in_code(x, at))
 		return;
 	at -= (uint64_t)(uintptr_t)x->rx;
-	vector = at >= x->vector && at < x->vector_end;
+	vector = (at >= x->vector && at < x->vector_end) || (at >= x->slow && at < x->slow_end);
 	if (vector) /* on behalf of the block that it goes back to */
 		at = cpu->vop_back - (uint64_t)(uintptr_t)x->rx;
 	if (inside && at >= x->enter_pins && at < x->leave_exit) {
@@ -166,6 +166,8 @@ static void on_kick(int sig, siginfo_t *si, void *context)
 		cut_return(cpu, cpu->ret_sp);
 	if (inside && at > x->ret_miss && at < x->ret_miss_end)
 		uc->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)(x->rx + x->ret_miss);
+	if (inside && at > x->look && at < x->look_end)
+		uc->uc_mcontext.gregs[REG_RIP] = (greg_t)(uintptr_t)(x->rx + x->look);
 	b = emu_block_by_code(cpu->world, (uint32_t)at);
 	/* what was found in that cache a moment ago is looked for again */
 	for (unsigned i = 0; b && inside && i < b->jumps; i++) {

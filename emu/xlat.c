@@ -10,7 +10,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "emu/world.h"
+#include "emu/soft.h"
 
 #define MAX_BRANCHES 12
 #define SIDES 24
@@ -29,6 +29,11 @@ struct maker {
 	unsigned jumps;         /* computed ones */
 	bool follow;            /* x.next is where the block goes on, after a jump */
 };
+
+void *emu_x_owner(const struct emu_xlat *x)
+{
+	return ((const struct maker *)x)->w->soft->arg;
+}
 
 static void settle(struct emu_xlat *x, uint64_t pc)
 {
@@ -209,16 +214,26 @@ static unsigned fetchable(const struct emu_mem *mem, uint64_t pc, unsigned max)
 static bool note_pages(struct maker *m, uint64_t pc, unsigned len)
 {
 	for (uint64_t p = pc / EMU_PAGE; p <= (pc + len - 1) / EMU_PAGE; p++) {
+		uint32_t page = m->w->soft ? emu_soft_page(m->w, p * EMU_PAGE) : (uint32_t)p;
 		unsigned i = 0;
 
-		while (i < m->pages && m->page[i] != p)
+		while (i < m->pages && m->page[i] != page)
 			i++;
 		if (i == m->pages && m->pages == EMU_BLOCK_PAGES)
 			return false;
 		if (i == m->pages)
-			m->page[m->pages++] = (uint32_t)p;
+			m->page[m->pages++] = page;
 	}
 	return true;
+}
+
+/* The bytes at pc. */
+static const uint8_t *code_at(struct emu_world *w, uint64_t pc, unsigned *avail)
+{
+	if (w->soft)
+		return emu_soft_code(w, pc, w->guest->insn_max, avail);
+	*avail = fetchable(&w->mem, pc, w->guest->insn_max);
+	return w->mem.base + pc;
 }
 
 /* One instruction. False: the block ends before it. */
@@ -226,17 +241,20 @@ static bool one(struct maker *m, uint64_t pc, uint64_t *next)
 {
 	struct emu_ir *ir = m->x.ir;
 	const struct emu_guest *g = m->w->guest;
-	unsigned avail = fetchable(&m->w->mem, pc, g->insn_max), ops = ir->ops, len;
+	unsigned avail, ops = ir->ops, len;
+	const uint8_t *code = code_at(m->w, pc, &avail);
 	unsigned temps = ir->temps, exits = ir->exits;
 	struct emu_x_flags flags = m->x.flags;
 
 	if (avail < g->insn_align || pc % g->insn_align)
 		return false;
 	m->x.pc = pc;
-	m->x.page = m->w->mem.base + (pc & ~(uint64_t)(EMU_PAGE - 1));
+	m->x.page = m->w->soft ? NULL : m->w->mem.base + (pc & ~(uint64_t)(EMU_PAGE - 1));
 	m->follow = false;
 	emu_ir_emit(ir, EMU_OP_INSN, 0, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP, (int64_t)pc);
-	len = g->translate(&m->x, m->w->mem.base + pc, avail);
+	len = g->translate(&m->x, code, avail);
+	if (len == 0 && m->w->soft && ir->insns == 0 && (code = emu_soft_cross(m->w, pc, g->insn_max, &avail)))
+		len = g->translate(&m->x, code, avail);
 	if (len == 0 || !note_pages(m, pc, len)) {
 		ir->ops = ops;
 		ir->temps = temps;
@@ -308,7 +326,12 @@ int emu_translate_raw(struct emu_world *w, uint64_t pc, struct emu_ir *ir, uint3
 	struct maker m = { .x = { .ir = ir, .guest = w->guest, .pc = pc }, .w = w };
 	unsigned max_insns = w->opt.max_insns ? w->opt.max_insns : EMU_BLOCK_INSNS;
 
-	if (fetchable(&w->mem, pc, w->guest->insn_max) < w->guest->insn_align)
+	unsigned avail;
+
+	if (w->soft)
+		w->soft->second = false;
+	code_at(w, pc, &avail);
+	if (avail < w->guest->insn_align)
 		return -EFAULT;
 	m.x.max_insns = max_insns;
 	m.x.max_branches = w->opt.max_branches ? w->opt.max_branches : MAX_BRANCHES;

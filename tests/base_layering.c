@@ -23,7 +23,7 @@ static const struct {
 	{ "engine/base", { NULL } },
 	{ "emu", { NULL } },
 	{ "containers", { NULL } },
-	{ "vmm", { "emu/emu.h" } },
+	{ "vmm", { "emu/emu.h", "emu/ia_cpu.h" } },
 	{ "engine", { "vmm/vmm.h", "emu/emu.h", "containers/ctr.h", "containers/image.h" } },
 	{ "tui", { "engine/eng.h", "engine/views.def", "engine/tracks.def" } },
 };

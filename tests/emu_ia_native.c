@@ -232,7 +232,7 @@ static void run_translated(const struct sequence *s, bool interp, struct machine
 {
 	struct emu_world *w = world(s->bits, interp);
 	struct emu_cpu *cpu = w->cpus ? w->cpus : emu_cpu_new(w, NULL);
-	struct emu_ia_cpu state;
+	struct emu_ia_cpu state = { 0 };
 	enum emu_exc exc;
 
 	cpu->tls = (uint64_t)(uintptr_t)&state;
