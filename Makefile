@@ -74,7 +74,7 @@ check: $(BUILD)/ringside tests benches
 	@tests/run $(BUILD)
 
 asan: setup-test
-	@KVM_TIMEOUT="$${KVM_TIMEOUT:-1500}" $(MAKE) --no-print-directory -j"$$(nproc)" BUILD=$(BUILD)-asan OPT="-O1 -g -fno-omit-frame-pointer" \
+	@KVM_TIMEOUT="$${KVM_TIMEOUT:-1500}" TEST_TIMEOUT="$${TEST_TIMEOUT:-900}" $(MAKE) --no-print-directory -j"$$(nproc)" BUILD=$(BUILD)-asan OPT="-O1 -g -fno-omit-frame-pointer" \
 		SAN="-fsanitize=address,undefined -fno-sanitize-recover=undefined" check
 
 bench: setup-test

@@ -261,7 +261,7 @@ static void test_model_hostile(void **state)
 	unsigned seed = 5;
 	(void)state;
 	scene_open_text(&s, emu_scene_yaml, RS_LANG_EN, false);
-	for (int round = 0; round < 300; round++) {
+	for (int round = 0; round < 100; round++) {
 		size_t n = (seed = seed * 1103515245u + 12345u) % sizeof(junk);
 		for (size_t i = 0; i < sizeof(junk); i++) {
 			seed = seed * 1103515245u + 12345u;
