@@ -3,20 +3,25 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "engine/base/cleanup.h"
 #include "engine/cli.h"
-#include "engine/kinds.h"
+#include "engine/console.h"
 #include "engine/experiment.h"
+#include "engine/kinds.h"
 #include "vmm/vmm.h"
 
-#define ADDRESS_SPACE (4ull << 30) /* the largest guest, the event ring, and the program itself */
+#define ADDRESS_SPACE (16ull << 30) /* the largest guest, the event ring, the software CPU's tables that stay empty */
 #define PUMP 4096u
+#define PC_MEMORY (256ull << 20)
+#define FOREVER_NS (UINT64_MAX / 4)
 
 struct vm_run {
 	struct eng_cli *cli;
 	struct vmm_desc desc;
 	bool events;
+	struct eng_console console;
 	struct rs_event end;    /* vm.end */
 	bool ended;
 };
@@ -103,6 +108,15 @@ static int take_options(struct eng_cli *c, struct vm_run *r)
 	d->exit_limit = eng_cli_num(c, "exits", 0);
 	d->serial_input = eng_cli_opt(c, "input");
 	d->tables = !eng_cli_flag(c, "no-tables");
+	d->initrd = eng_cli_opt(c, "initrd");
+	d->append = eng_cli_opt(c, "append");
+	d->pc = eng_cli_flag(c, "pc") || d->initrd || d->append || d->entry == VMM_ENTRY_RESET;
+	if (d->pc) { /* an operating system: it runs as long as it likes, unobserved */
+		d->memory = eng_cli_num(c, "memory", PC_MEMORY);
+		d->timeout_ns = eng_cli_num(c, "timeout", FOREVER_NS);
+		d->trace = VMM_TRACE_EXITS;
+		d->serial_limit = UINT64_MAX;
+	}
 	r->events = eng_cli_flag(c, "events");
 	for (unsigned i = 0; trace && i < 3; i++)
 		if (!strcmp(trace, traces[i]))
@@ -112,15 +126,19 @@ static int take_options(struct eng_cli *c, struct vm_run *r)
 
 /* -- the run -- */
 
-static void pump(struct eng_experiment *x)
+/* What is typed goes to the serial port of a PC. */
+static void pump(struct vm_run *r, struct eng_experiment *x)
 {
 	while (!eng_experiment_death(x)) {
-		struct pollfd p = { .fd = eng_experiment_fd(x), .events = POLLIN };
+		struct pollfd p[2] = { { .fd = eng_experiment_fd(x), .events = POLLIN },
+				       { .fd = eng_console_fd(&r->console), .events = POLLIN } };
 
 		eng_experiment_pump(x, PUMP);
 		int doze = eng_experiment_doze(x);
 		if (doze)
-			poll(&p, 1, doze < 0 ? 1000 : doze);
+			poll(p, 2, doze < 0 ? 1000 : doze);
+		if (p[1].revents && !eng_console_pass(&r->console, x))
+			eng_experiment_order(x, &(struct rs_control){ .op = RS_CONTROL_STOP });
 	}
 }
 
@@ -132,6 +150,8 @@ static int verdict(struct vm_run *r)
 	switch (r->end.arg[0]) {
 	case RS_OUT_HALTED:
 	case RS_OUT_RESET:
+		return ENG_EXIT_OK;
+	case RS_OUT_STOPPED: /* by the user, who knows */
 		return ENG_EXIT_OK;
 	case RS_OUT_DEBUG_EXIT:
 		if (r->end.arg[1] == 0)
@@ -193,7 +213,10 @@ static int run(struct eng_cli *c)
 	fflush(c->err);
 	x = eng_experiment_start(&o, &err);
 	if (x) {
-		pump(x);
+		if (r.desc.pc && !r.desc.serial_input)
+			eng_console_open(&r.console, STDIN_FILENO);
+		pump(&r, x);
+		eng_console_close(&r.console);
 		const struct eng_death *d = eng_experiment_death(x);
 
 		if (d->code < 0)
@@ -208,7 +231,7 @@ static int run(struct eng_cli *c)
 	return rc;
 }
 
-static const char *const entries[] = { "real16", "prot32", "long64", NULL };
+static const char *const entries[] = { "real16", "prot32", "long64", "reset", NULL };
 static const char *const traces[] = { "exits", "rings", "steps", NULL };
 
 static const struct eng_opt opts[] = {
@@ -222,6 +245,10 @@ static const struct eng_opt opts[] = {
 	{ 0, "no-tables", NULL, N_("let the guest make its own IDT and TSS"), 0, NULL },
 	{ 't', "trace", N_("WHAT"), N_("what the tracer watches"), ENG_ARG_CHOICE,
 	  traces },
+	{ 0, "pc", NULL, N_("a PC's devices: interrupt controllers, timers, clock; serial input from the terminal"), 0,
+	  NULL },
+	{ 0, "initrd", N_("FILE"), N_("RAM disk of a Linux kernel; means --pc"), ENG_ARG_FILE, NULL },
+	{ 0, "append", N_("TEXT"), N_("command line of a Linux kernel; means --pc"), ENG_ARG_TEXT, NULL },
 	{ 0, "input", N_("TEXT"), N_("bytes that wait in the serial port"), ENG_ARG_TEXT, NULL },
 	{ 0, "events", NULL, N_("write every event to standard error"), 0, NULL },
 	{ 0, "timeout", N_("TIME"), N_("end the run after this time; 10s when left out"), ENG_ARG_DURATION,
@@ -239,7 +266,9 @@ const struct eng_cmd eng_cmd_vm_run = {
 	.name = "vm run", .args = N_("IMAGE"), .args_min = 1, .args_max = 1, .arg = ENG_ARG_FILE,
 	.opts = opts,
 	.brief = N_("run a guest image"),
-	.help = N_("IMAGE is a flat binary or a static x86 ELF executable. What the guest writes to its "
+	.help = N_("IMAGE is a flat binary, a static x86 ELF executable, with --pc a Linux kernel (bzImage), or with "
+		   "--entry reset firmware such as SeaBIOS. With --pc what is typed goes to the serial port, and "
+		   "Ctrl-] ends the run. What the guest writes to its "
 		   "serial port goes to standard output; the debug port, events and the report on a run "
 		   "that ended badly go to standard error. The exit code is 0 when the guest halted, reset "
 		   "the machine or ended with code 0 on port 0xf4, and 1 when it ended otherwise."),

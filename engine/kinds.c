@@ -16,7 +16,8 @@ const struct eng_kind eng_kinds[] = {
 		.engines = eng_vm_engines,
 		.available = vmm_available,
 		.end = RS_EV_VM_END,
-		.limits = { .address_space = 4ull << 30, .files = 64, .file_size = 1ull << 30 },
+		/* The software CPU reserves address space for its guest's code and tables that stays empty. */
+		.limits = { .address_space = 16ull << 30, .files = 64, .file_size = 1ull << 30 },
 		.sandbox = eng_sandbox_vm,
 		.parse = eng_vm_parse,
 		.release = eng_vm_release,

@@ -12,7 +12,7 @@ static const char *const *schema_words(void)
 
 static const char *const *entry_names(void)
 {
-	static const char *const names[] = { "real16", "prot32", "long64", NULL }; /* vmm_entry_name */
+	static const char *const names[] = { "real16", "prot32", "long64", NULL }; /* of vmm_entry_name */
 
 	return names;
 }

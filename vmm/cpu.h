@@ -85,6 +85,7 @@ struct vmm_image {
 	unsigned parts;
 	uint64_t entry;            /* address of the first instruction */
 	bool elf;
+	uint64_t boot_params;      /* Linux: where its parameters stand; 0: not a Linux kernel */
 };
 /* Reads d->image (flat binary, or ELF by its magic) into the RAM of m, which is still all zeros.
  * Everything is checked before the first byte is copied. 0; -ENOENT, -EACCES, -EIO as the file
@@ -94,6 +95,23 @@ int vmm_load(const struct vmm_machine *m, const struct vmm_desc *d, struct vmm_i
 /* The same from memory; `name` stands in errors. */
 int vmm_load_bytes(const struct vmm_machine *m, const struct vmm_desc *d, const void *data, size_t n,
 		   const char *name, struct vmm_image *out, struct rs_err *err);
+
+/* -- boot.c: what a PC is started with -- */
+/* Is this a Linux kernel for x86 (bzImage)? */
+bool vmm_is_linux(const void *data, size_t n);
+/* A Linux kernel, its RAM disk (d->initrd), command line and parameters into RAM, by the 64-bit boot protocol (Linux
+ * Documentation/arch/x86/boot.rst). Errors as vmm_load_bytes. */
+int vmm_load_linux(const struct vmm_machine *m, const struct vmm_desc *d, const void *data, size_t n, const char *name,
+		   struct vmm_image *out, struct rs_err *err);
+/* The CPU state of long64 as the protocol asks for it. */
+void vmm_enter_linux(const struct vmm_machine *m, struct vmm_cpu_state *s);
+/* d->image as firmware: a slot of ROM that ends at 4 GiB, and its last 256 KiB in RAM below 1 MiB, as a chipset shadows
+ * it. Before the engine's vm_new. */
+int vmm_load_firmware(struct vmm_machine *m, struct vmm_image *out, struct rs_err *err);
+/* -- acpi.c: writes the tables of a PC to [gpa, gpa + VMM_ACPI_SIZE). Returns where the RSDP is; 0: no room -- */
+#define VMM_ACPI_BASE 0xe0000u
+#define VMM_ACPI_SIZE 0x1000u
+uint64_t vmm_acpi_write(const struct vmm_machine *m, uint64_t gpa);
 
 /* -- entry.c -- */
 /* Writes what the entry mode and d->tables ask for (GDT, IDT, TSS, page tables) into guest memory

@@ -29,6 +29,8 @@ struct vmm_exit {
 
 struct vmm_engine_ops {
 	const char *name;
+	bool exact;     /* reports ring crossings and faults itself, each at its instruction, and steps
+			   without a trace: nothing is planted in the guest */
 	int (*available)(struct rs_err *err);
 	/* Creates the engine's VM and its single memory map from m. */
 	int (*vm_new)(struct vmm_machine *m, struct rs_err *err);
@@ -49,10 +51,14 @@ struct vmm_engine_ops {
 	/* Has an interrupt delivered at the next entry, as INT n behind itself would be: for instructions that
 	 * the engine cannot execute. -ENOSYS. */
 	int (*inject)(struct vmm_vcpu *v, unsigned vector, struct rs_err *err);
+	/* Machines with a PC platform; irq NULL: the engine cannot run one. The level of the interrupt line: while it
+	 * is up and the guest takes interrupts, the engine asks vmm_board_ack for the vector. */
+	void (*irq)(struct vmm_vcpu *v, bool level);
+	void (*nmi)(struct vmm_vcpu *v); /* NULL: none can be delivered */
 	/* Single-step and up to 4 execution breakpoints (linear addresses). -ENOSYS. */
 	int (*set_debug)(struct vmm_vcpu *v, bool step, const uint64_t *bp, unsigned n, struct rs_err *err);
 };
-extern const struct vmm_engine_ops vmm_engine_kvm;
+extern const struct vmm_engine_ops vmm_engine_kvm, vmm_engine_soft;
 
 /* The engine named `name`; NULL: the first one that runs here. NULL with err: -ENOSYS for one that this
  * build does not have, else why none runs (available). */

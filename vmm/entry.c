@@ -13,7 +13,7 @@
 
 bool vmm_entry_has_tables(const struct vmm_desc *d)
 {
-	return d->entry != VMM_ENTRY_REAL16;
+	return d->entry != VMM_ENTRY_REAL16 && d->entry != VMM_ENTRY_RESET;
 }
 
 /* ---- segments: one description makes the hidden register and the descriptor in memory ---- */
@@ -245,6 +245,24 @@ static int enter_real16(uint64_t entry, struct vmm_cpu_state *s, struct rs_err *
 	return 0;
 }
 
+/* The first instruction lies 16 bytes below the end of the firmware, at the end of the first 4 GiB (SDM
+ * vol. 3A, 9.1.4 and table 9-1). */
+static int enter_reset(struct vmm_cpu_state *s)
+{
+	s->cr0 = CR0_ET | CR0_NW | CR0_CD;
+	s->cs = real(0xf000, TYPE_CODE);
+	s->cs.base = 0xffff0000;
+	s->ss = s->ds = s->es = s->fs = s->gs = real(0, TYPE_DATA);
+	s->tr = task(0, 0);
+	s->tr.limit = 0xffff;
+	s->ldtr = (struct vmm_seg){ .limit = 0xffff, .type = TYPE_LDT, .present = 1 };
+	s->gpr[RSP] = 0;
+	s->gpr[RDX] = 0x600; /* family 6 */
+	s->rip = 0xfff0;
+	s->idt_limit = s->gdt_limit = 0xffff;
+	return 0;
+}
+
 static int enter_protected(const struct vmm_machine *m, const struct vmm_desc *d, uint64_t entry,
 			   int bits, struct vmm_cpu_state *s, struct rs_err *err)
 {
@@ -293,6 +311,8 @@ int vmm_entry_setup(const struct vmm_machine *m, const struct vmm_desc *d, uint6
 		return enter_protected(m, d, entry, 32, s, err);
 	case VMM_ENTRY_LONG64:
 		return enter_protected(m, d, entry, 64, s, err);
+	case VMM_ENTRY_RESET:
+		return enter_reset(s);
 	default:
 		return rs_err_set(err, -EINVAL, "there is no entry mode number %d", (int)d->entry);
 	}

@@ -89,9 +89,11 @@ static void vmm_exit_intr(struct vmm_vcpu *v)
 	(void)v;
 }
 
-/* No device of this machine raises an interrupt, so nothing could wake the CPU, IF set or not. */
+/* Devices of a lab machine raise no interrupt, so nothing could wake the CPU, IF set or not. */
 static void vmm_exit_hlt(struct vmm_vcpu *v)
 {
+	if (v->m->pc && vmm_board_wait(v))
+		return;
 	vmm_vcpu_end(v, RS_OUT_HALTED, 0);
 }
 
@@ -161,6 +163,34 @@ void vmm_exit_handle(struct vmm_vcpu *v)
 		handlers[reason](v);
 	else
 		vmm_exit_unhandled(v);
+}
+
+/* After a triple fault AMD-V has reset the CPU: what is known is where the guest was last entered. */
+static void find_again(struct vmm_vcpu *v)
+{
+	const struct vmm_cpu_state *before = v->exit.shutdown.before;
+	struct vmm_cpu_state s;
+
+	if (!before || v->m->ops->get_state(v, &s, NULL) < 0 || s.rip != 0xfff0 || s.cs.selector != 0xf000)
+		return;
+	v->rip = before->rip;
+	v->cpl = vmm_cpl(before);
+}
+
+void vmm_guest_exit(struct vmm_vcpu *v)
+{
+	struct vmm_machine *m = v->m;
+	unsigned reason = v->exit.reason;
+
+	if (__builtin_expect(reason == KVM_EXIT_SHUTDOWN, 0))
+		find_again(v);
+	m->exits++;
+	rs_count(m->em, RS_CTR_VM_EXITS + (reason < 64 ? reason : 0), 1);
+	rs_emit(m->em, RS_EV_VM_EXIT, RS_SRC_EXIT, v->index, reason, v->rip, v->cpl,
+		vmm_exit_detail(&v->exit), NULL);
+	vmm_exit_handle(v);
+	if (m->desc.exit_limit && m->exits >= m->desc.exit_limit)
+		vmm_vcpu_end(v, RS_OUT_EXIT_LIMIT, m->exits);
 }
 
 uint64_t vmm_exit_detail(const struct vmm_exit *x)

@@ -197,7 +197,8 @@ static int set_memory(struct vmm_machine *m, struct rs_err *err)
 			.slot = i,
 			.guest_phys_addr = m->slot[i].gpa,
 			.memory_size = m->slot[i].size,
-			.userspace_addr = (uintptr_t)(m->ram + m->slot[i].gpa),
+			.userspace_addr = (uintptr_t)m->slot[i].host,
+			.flags = m->slot[i].readonly ? KVM_MEM_READONLY : 0,
 		};
 		long e = vmm_kvm_call(m, RS_CALL_SET_USER_MEMORY_REGION, RS_FD_VM, k->fd,
 			      KVM_SET_USER_MEMORY_REGION, (unsigned long)&r,
@@ -209,7 +210,7 @@ static int set_memory(struct vmm_machine *m, struct rs_err *err)
 			return rs_err_errno(err, (int)-e, N_("KVM refuses memory slot %u at 0x%llx"), i,
 					    (unsigned long long)r.guest_phys_addr);
 		rs_emit(m->em, RS_EV_VM_MEMORY, RS_SRC_MONITOR, 0, i, r.guest_phys_addr,
-			r.memory_size, 0, NULL);
+			r.memory_size, m->slot[i].readonly, NULL);
 	}
 	return 0;
 }
@@ -271,6 +272,28 @@ static int kvm_vm_new(struct vmm_machine *m, struct rs_err *err)
 	return set_memory(m, err);
 }
 
+/* With our own interrupt controllers: the CPU has an xAPIC, whose timer knows no TSC deadline here, and the ways that
+ * KVM offers around its own controller are not there. */
+static void own_interrupts(struct kvm_cpuid2 *id)
+{
+	enum { X2APIC = 1 << 21, TSC_DEADLINE = 1 << 24, APIC = 1 << 9 };
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < id->nent; i++) {
+		struct kvm_cpuid_entry2 *e = &id->entries[i];
+
+		if (e->function >> 16 == 0x4000)
+			continue;
+		if (e->function == 1) {
+			e->ebx &= 0x00ffffff; /* APIC ID 0 */
+			e->ecx &= ~(uint32_t)(X2APIC | TSC_DEADLINE);
+			e->edx |= APIC;
+		}
+		id->entries[n++] = *e;
+	}
+	id->nent = n;
+}
+
 /* The guest's CPU is what this KVM can offer (4.46); nothing is hidden from it. */
 static int set_cpuid(struct vmm_machine *m, struct kvm_cpu *c, struct rs_err *err)
 {
@@ -286,6 +309,8 @@ static int set_cpuid(struct vmm_machine *m, struct kvm_cpu *c, struct rs_err *er
 		 (unsigned long)id, "room for %u leaves", CPUID_MAX);
 	if (r < 0)
 		return rs_err_errno(err, (int)-r, N_("KVM does not say what CPU it offers"));
+	if (m->pc)
+		own_interrupts(id);
 	r = vmm_kvm_call(m, RS_CALL_SET_CPUID2, RS_FD_VCPU, c->fd, KVM_SET_CPUID2, (unsigned long)id,
 		 "%u leaves", id->nent);
 	if (r < 0)
@@ -374,6 +399,7 @@ const struct vmm_engine_ops vmm_engine_kvm = {
 	.set_state = vmm_kvm_set_state,
 	.get_msrs = vmm_kvm_get_msrs,
 	.inject = vmm_kvm_inject,
+	.irq = vmm_kvm_irq,
 	.set_debug = vmm_kvm_set_debug,
 };
 
@@ -404,7 +430,7 @@ int vmm_kvm_dirty_start(struct vmm_machine *m, struct rs_err *err)
 		.flags = KVM_MEM_LOG_DIRTY_PAGES,
 		.guest_phys_addr = m->slot[0].gpa,
 		.memory_size = m->slot[0].size,
-		.userspace_addr = (uintptr_t)(m->ram + m->slot[0].gpa),
+		.userspace_addr = (uintptr_t)m->slot[0].host,
 	};
 
 	if (ioctl(vm_of(m)->fd, KVM_SET_USER_MEMORY_REGION, &r) < 0)

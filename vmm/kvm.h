@@ -34,6 +34,7 @@ struct kvm_cpu {
 	struct kvm_sregs sregs;
 	bool have_regs, have_sregs;
 	uint64_t synced;
+	bool irq;                /* the interrupt line is up (machines with a PC platform) */
 	bool eager;              /* system registers are wanted after every exit */
 	struct vmm_cpl_memo memo;
 	/* The other one of buf holds the registers of the last entry: after a triple fault AMD-V has no
@@ -71,6 +72,7 @@ void vmm_kvm_eager(struct vmm_vcpu *v, bool on);
 int vmm_kvm_get_state(struct vmm_vcpu *v, struct vmm_cpu_state *o, struct rs_err *err);
 int vmm_kvm_set_state(struct vmm_vcpu *v, const struct vmm_cpu_state *i, struct rs_err *err);
 int vmm_kvm_get_msrs(struct vmm_vcpu *v, struct vmm_cpu_state *io, struct rs_err *err);
+void vmm_kvm_irq(struct vmm_vcpu *v, bool level);
 int vmm_kvm_inject(struct vmm_vcpu *v, unsigned vector, struct rs_err *err);
 int vmm_kvm_set_debug(struct vmm_vcpu *v, bool step, const uint64_t *bp, unsigned n, struct rs_err *err);
 

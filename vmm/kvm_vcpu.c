@@ -331,6 +331,26 @@ static int interrupted(struct kvm_cpu *c)
 	return -EINTR;
 }
 
+void vmm_kvm_irq(struct vmm_vcpu *v, bool level)
+{
+	cpu_of(v)->irq = level;
+}
+
+/* Our interrupt controllers, KVM's CPU (4.16, KVM_INTERRUPT; section 5, ready_for_interrupt_injection). */
+static void offer_interrupt(struct vmm_vcpu *v)
+{
+	struct kvm_cpu *c = cpu_of(v);
+
+	c->run->cr8 = vmm_lapic_cr8(&v->m->pc->lapic);
+	if (c->irq && c->run->ready_for_interrupt_injection && c->run->if_flag) {
+		struct kvm_interrupt i = { .irq = (uint32_t)vmm_board_ack(v) };
+
+		if ((int)i.irq >= 0)
+			vmm_kvm_quiet(v, KVM_INTERRUPT, &i);
+	}
+	c->run->request_interrupt_window = c->irq;
+}
+
 int vmm_kvm_run(struct vmm_vcpu *v, struct vmm_exit *x, struct rs_err *err)
 {
 	struct kvm_cpu *c = cpu_of(v);
@@ -342,7 +362,11 @@ int vmm_kvm_run(struct vmm_vcpu *v, struct vmm_exit *x, struct rs_err *err)
 		prepare_thread(c);
 	if (first)
 		t = vmm_now_ns();
+	if (v->m->pc)
+		offer_interrupt(v);
 	r = vmm_kvm_enter(c);
+	if (v->m->pc)
+		vmm_lapic_set_cr8(&v->m->pc->lapic, (unsigned)c->run->cr8);
 	/* A kick that comes between the look and the next KVM_RUN makes that one return at once. */
 	if (__builtin_expect(__atomic_load_n(&c->run->immediate_exit, __ATOMIC_ACQUIRE), 0))
 		__atomic_store_n(&c->run->immediate_exit, 0, __ATOMIC_SEQ_CST);

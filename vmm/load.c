@@ -270,6 +270,8 @@ int vmm_load_bytes(const struct vmm_machine *m, const struct vmm_desc *d, const 
 		return bad(&ld, -ENOEXEC, "the file is empty: there is nothing to run");
 	if (n >= SELFMAG && !memcmp(data, ELFMAG, SELFMAG))
 		return load_elf(&ld, out);
+	if (d->pc && vmm_is_linux(data, n))
+		return vmm_load_linux(m, d, data, n, name, out, err);
 	return load_flat(&ld, out);
 }
 

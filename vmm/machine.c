@@ -13,7 +13,7 @@
 
 #define PAGE 4096u
 
-static const char *const entry_names[] = { "real16", "prot32", "long64" };
+static const char *const entry_names[] = { "real16", "prot32", "long64", "reset" };
 _Static_assert(sizeof(entry_names) / sizeof(entry_names[0]) == VMM_ENTRY_COUNT, "one name a mode");
 
 const char *vmm_entry_name(enum vmm_entry e)
@@ -85,6 +85,8 @@ int vmm_desc_check(const struct vmm_desc *d, struct rs_err *err)
 				  N_("memory: 0x%llx bytes; from 0x%llx to 0x%llx can be had"),
 				  (unsigned long long)d->memory, (unsigned long long)VMM_MEMORY_MIN,
 				  (unsigned long long)VMM_MEMORY_MAX);
+	if (d->entry == VMM_ENTRY_RESET && !d->pc)
+		return rs_err_set(err, -EINVAL, N_("entry: firmware needs a machine with a PC's devices"));
 	if (d->load >= d->memory)
 		return rs_err_set(err, -EINVAL, N_("load: 0x%llx lies outside the memory"),
 				  (unsigned long long)d->load);
@@ -110,7 +112,7 @@ static void make_slots(struct vmm_machine *m)
 		uint64_t end = i < n ? h[i].gpa : m->desc.memory;
 
 		if (end > at)
-			m->slot[m->slots++] = (struct vmm_slot){ at, end - at };
+			m->slot[m->slots++] = (struct vmm_slot){ .gpa = at, .size = end - at, .host = m->ram + at };
 		if (i < n)
 			at = h[i].gpa + h[i].size;
 	}
@@ -122,7 +124,7 @@ void *vmm_ram(const struct vmm_machine *m, uint64_t gpa, uint64_t len)
 		const struct vmm_slot *s = &m->slot[i];
 
 		if (gpa >= s->gpa && gpa - s->gpa < s->size)
-			return len <= s->size - (gpa - s->gpa) ? m->ram + gpa : NULL;
+			return len <= s->size - (gpa - s->gpa) ? s->host + (gpa - s->gpa) : NULL;
 	}
 	return NULL;
 }
@@ -170,6 +172,7 @@ struct vmm_machine *vmm_machine_new(const struct vmm_desc *d, struct rs_emitter 
 				    struct rs_err *err)
 {
 	struct vmm_machine *m;
+	pthread_condattr_t clock;
 	void *ram;
 
 	if (vmm_desc_check(d, err) < 0)
@@ -183,12 +186,15 @@ struct vmm_machine *vmm_machine_new(const struct vmm_desc *d, struct rs_emitter 
 	m->mute.wanted = m->mute_wanted;
 	m->mute.wake_fd = -1;
 	m->em = em ? em : &m->mute;
-	m->control_fd = m->done_fd = -1;
+	m->control_fd = m->done_fd = m->timer_fd = -1;
 	m->vcpu.m = m;
 	m->start_ns = vmm_now_ns();
 	vmm_clock_start(&m->clock);
 	pthread_mutex_init(&m->orders.lock, NULL);
-	pthread_cond_init(&m->orders.cond, NULL);
+	pthread_condattr_init(&clock);
+	pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+	pthread_cond_init(&m->orders.cond, &clock);
+	pthread_condattr_destroy(&clock);
 
 	/* Touched pages alone cost memory; whoever asks for more RAM than there is dies alone. */
 	ram = mmap(NULL, d->memory, PROT_READ | PROT_WRITE,
@@ -210,7 +216,7 @@ struct vmm_machine *vmm_machine_new(const struct vmm_desc *d, struct rs_emitter 
 		vmm_machine_free(m);
 		return NULL;
 	}
-	if (vmm_ports_init(m, err) < 0) {
+	if (vmm_ports_init(m, err) < 0 || (d->pc && vmm_board_new(m, err) < 0)) {
 		vmm_machine_free(m);
 		return NULL;
 	}
@@ -225,6 +231,9 @@ void vmm_machine_free(struct vmm_machine *m)
 	if (m->ops)
 		m->ops->vm_free(m);
 	vmm_serial_release(&m->com1);
+	vmm_board_free(m);
+	if (m->rom)
+		munmap(m->rom, m->rom_size);
 	if (m->ram)
 		munmap(m->ram, m->desc.memory);
 	rs_cleanup_closep(&m->done_fd);

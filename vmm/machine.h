@@ -18,10 +18,12 @@
 #include "vmm/tables.h"
 
 /* -- RAM -- */
-struct vmm_slot {            /* a piece of RAM between two holes */
+struct vmm_slot {            /* a piece of RAM between two holes, or the firmware */
 	uint64_t gpa, size;
+	uint8_t *host;
+	bool readonly;
 };
-#define VMM_SLOTS_MAX (VMM_HOLES_MAX + 1)
+#define VMM_SLOTS_MAX (VMM_HOLES_MAX + 2)
 
 /* -- buses (ports.c): who answers at a port or a guest-physical address -- */
 struct vmm_region {
@@ -122,6 +124,7 @@ struct vmm_vcpu {
 	bool pending;                  /* the last exit's access completes at the next entry only */
 	bool paused;                   /* stands still until an order lets it go */
 	uint64_t steps_left;           /* instructions that the user let it go; 0: free */
+	uint64_t inside;               /* ticks of exits that were handled inside `run` */
 
 	bool ended;
 	enum rs_outcome outcome;
@@ -148,6 +151,8 @@ struct vmm_machine {
 	const struct vmm_engine_ops *ops;
 	struct rs_emitter *em;         /* never NULL */
 	uint8_t *ram;                  /* desc.memory bytes; ram[gpa], also under the holes */
+	uint8_t *rom;                  /* firmware below 4 GiB, rom_size bytes; NULL: none */
+	uint64_t rom_size;
 	struct vmm_slot slot[VMM_SLOTS_MAX];
 	unsigned slots;
 	struct vmm_image image;        /* what was loaded */
@@ -155,6 +160,11 @@ struct vmm_machine {
 
 	struct vmm_bus pio, mmio;
 	struct vmm_serial com1;
+	/* desc.pc (board.c): */
+	struct vmm_pc *pc;             /* NULL: a lab machine, whose devices raise no interrupt */
+	bool irq_line;                 /* the level that the engine was told */
+	int timer_fd;                  /* readable when a device wants to be looked at ... */
+	uint64_t timer_at;             /* ... at this time of the guest */
 	struct vmm_out serial_out, debug_out, report_out;
 	uint64_t hc_result;            /* what the hypercall port gives next */
 
@@ -190,7 +200,23 @@ int vmm_ports_init(struct vmm_machine *m, struct rs_err *err);
 /* Does one hypercall and returns its result. */
 uint64_t vmm_hypercall(struct vmm_vcpu *v, uint64_t nr, uint64_t a0, uint64_t a1);
 
+/* -- board.c: the machine's part of a PC platform; vCPU thread -- */
+int vmm_board_new(struct vmm_machine *m, struct rs_err *err);
+void vmm_board_free(struct vmm_machine *m);
+/* ns since the machine began, pauses left out. */
+uint64_t vmm_guest_ns(const struct vmm_machine *m);
+/* Catches the devices up, tells the engine the interrupt line, sets the timer. */
+void vmm_board_sync(struct vmm_vcpu *v);
+void vmm_board_line(struct vmm_vcpu *v); /* the line alone */
+/* The CPU takes an interrupt: the vector, or -1. */
+int vmm_board_ack(struct vmm_vcpu *v);
+/* After HLT: waits for an interrupt, orders meanwhile. False: none can come. */
+bool vmm_board_wait(struct vmm_vcpu *v);
+
 /* -- exits.c -- */
+/* An exit that the guest caused, v->exit, v->rip and v->cpl filled: counts it, tells it, handles it. Engines
+ * that call devices from inside `run` use it there. */
+void vmm_guest_exit(struct vmm_vcpu *v);
 /* Does what v->exit asks for; v->ended when that was the end. */
 void vmm_exit_handle(struct vmm_vcpu *v);
 /* Port, address or vector of an exit: the argument `detail` of vm.exit. */
@@ -206,11 +232,26 @@ void vmm_orders_do(struct vmm_vcpu *v);
 /* vCPU thread: stands still from here on (vmm_orders_do then waits). */
 void vmm_pause(struct vmm_vcpu *v);
 
-/* -- run.c -- */
+/* -- snapshot.c -- */
 /* Sends snapshots of the vCPU: registers, code around RIP. Engine state must be readable. */
 void vmm_snapshot(struct vmm_vcpu *v);
 
 /* -- trace.c: ring crossings, faults, steps -- */
+/* What an exact engine (engine.h) saw: a gate was passed, or the ring changed. Real mode: selectors alone. */
+struct vmm_crossing {
+	enum rs_via via;
+	unsigned from, to;             /* CPL */
+	uint64_t rip;                  /* of the instruction that did it, or was interrupted */
+	bool fault;                    /* an exception: */
+	unsigned vector;
+	uint32_t error;
+	uint16_t from_cs, from_ss, to_cs, to_ss;
+	uint64_t from_rsp, to_rip, to_rsp;
+	bool has_gate, stack_switched;
+	uint8_t gate[16], code[8];     /* descriptors as they stand in memory */
+};
+/* The engine stands behind the crossing. */
+void vmm_trace_cross(struct vmm_vcpu *v, const struct vmm_crossing *x);
 int vmm_trace_new(struct vmm_vcpu *v, struct rs_err *err);
 void vmm_trace_free(struct vmm_vcpu *v);
 /* Once, before the first entry: tells where the CPU starts. */

@@ -64,6 +64,7 @@ static void leave_pause(struct vmm_vcpu *v)
 		return;
 	v->paused = false;
 	atomic_fetch_add(&m->paused_ns, vmm_now_ns() - since);
+	m->timer_at = VMM_NEVER; /* the guest's clock stood still: it is to be set again */
 }
 
 /* The largest piece of memory that one answer holds. */

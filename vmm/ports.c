@@ -242,21 +242,9 @@ uint64_t vmm_hypercall(struct vmm_vcpu *v, uint64_t nr, uint64_t a0, uint64_t a1
 	return result;
 }
 
-int vmm_ports_init(struct vmm_machine *m, struct rs_err *err)
+static int add(struct vmm_machine *m, const struct vmm_region *ports, unsigned n, struct rs_err *err)
 {
-	const struct vmm_region ports[] = {
-		{ 0x64, 1, "kbc", m, 1, kbc_read, kbc_write },
-		{ VMM_PORT_DEBUGCON, 1, "debugcon", m, 1, debugcon_read, debugcon_write },
-		{ VMM_PORT_DEBUG_EXIT, 1, "debug-exit", m, 4, read_ones, debug_exit_write },
-		{ VMM_PORT_COM1, 8, "com1", &m->com1, 1, vmm_serial_read, vmm_serial_write },
-		{ VMM_PORT_HYPERCALL, 1, "hypercall", m, 4, hypercall_read, hypercall_write },
-		{ 0xcf9, 1, "reset", m, 1, read_ones, rcr_write },
-	};
-
-	vmm_serial_init(&m->com1, serial_tx, m);
-	if (m->desc.serial_input)
-		vmm_serial_input(&m->com1, m->desc.serial_input, strlen(m->desc.serial_input));
-	for (unsigned i = 0; i < sizeof(ports) / sizeof(ports[0]); i++) {
+	for (unsigned i = 0; i < n; i++) {
 		int r = vmm_bus_add(&m->pio, &ports[i]);
 
 		if (r < 0)
@@ -264,4 +252,31 @@ int vmm_ports_init(struct vmm_machine *m, struct rs_err *err)
 					  ports[i].name);
 	}
 	return 0;
+}
+
+int vmm_ports_init(struct vmm_machine *m, struct rs_err *err)
+{
+	const struct vmm_region all[] = {
+		{ VMM_PORT_DEBUGCON, 1, "debugcon", m, 1, debugcon_read, debugcon_write },
+		{ VMM_PORT_DEBUG_EXIT, 1, "debug-exit", m, 4, read_ones, debug_exit_write },
+		{ VMM_PORT_COM1, 8, "com1", &m->com1, 1, vmm_serial_read, vmm_serial_write },
+		{ VMM_PORT_HYPERCALL, 1, "hypercall", m, 4, hypercall_read, hypercall_write },
+	};
+	const struct vmm_region lab[] = { /* a PC has larger devices there (pc.c) */
+		{ 0x64, 1, "kbc", m, 1, kbc_read, kbc_write },
+		{ 0xcf9, 1, "reset", m, 1, read_ones, rcr_write },
+	};
+	const struct vmm_region pc[] = {
+		{ VMM_PORT_FIRMWARE, 1, "firmware", m, 1, debugcon_read, debugcon_write },
+	};
+	int r;
+
+	vmm_serial_init(&m->com1, serial_tx, m);
+	if (m->desc.serial_input)
+		vmm_serial_input(&m->com1, m->desc.serial_input, strlen(m->desc.serial_input));
+	r = add(m, all, sizeof(all) / sizeof(all[0]), err);
+	if (r < 0)
+		return r;
+	return m->desc.pc ? add(m, pc, sizeof(pc) / sizeof(pc[0]), err)
+			  : add(m, lab, sizeof(lab) / sizeof(lab[0]), err);
 }

@@ -11,27 +11,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <linux/kvm.h>
 
 #define TICK_NS 50000000u          /* a snapshot of a running guest at most this often */
 #define TICK_PART 200u             /* ... and for no more than this part of the time */
 #define KICK_MS 100                /* a vCPU without exits is asked to come round this often */
 #define GRACE_NS 2000000000ull     /* a stopped vCPU that does not come out of KVM_RUN is given up */
-
-void vmm_snapshot(struct vmm_vcpu *v)
-{
-	struct vmm_machine *m = v->m;
-	rs_auto_str code = RS_STR_INIT;
-	struct vmm_cpu_state s;
-	struct rs_x86_regs regs;
-
-	if (m->ops->get_state(v, &s, NULL) < 0)
-		return;
-	vmm_cpu_to_regs(&s, &regs);
-	rs_emit_state(m->em, RS_SRC_MONITOR, v->index, RS_BLOCK_REGS, &regs, sizeof(regs));
-	vmm_disasm_around(m, &s, 4, 12, &code);
-	rs_emit_state(m->em, RS_SRC_MONITOR, v->index, RS_BLOCK_CODE, code.p, code.len);
-}
 
 /* -- the vCPU's thread -- */
 
@@ -124,35 +108,6 @@ static uint64_t since(const struct vmm_clock *c, uint64_t from, uint64_t to)
 	return (int64_t)(to - from) > 0 ? vmm_ticks_ns(c, to - from) : 0;
 }
 
-/* After a triple fault AMD-V has reset the CPU: what is known is where the guest was last entered. */
-static void find_again(struct vmm_vcpu *v)
-{
-	const struct vmm_cpu_state *before = v->exit.shutdown.before;
-	struct vmm_cpu_state s;
-
-	if (!before || v->m->ops->get_state(v, &s, NULL) < 0 || s.rip != 0xfff0 || s.cs.selector != 0xf000)
-		return;
-	v->rip = before->rip;
-	v->cpl = vmm_cpl(before);
-}
-
-/* One exit that the guest caused. */
-static void handle(struct vmm_vcpu *v)
-{
-	struct vmm_machine *m = v->m;
-	unsigned reason = v->exit.reason;
-
-	if (__builtin_expect(reason == KVM_EXIT_SHUTDOWN, 0))
-		find_again(v);
-	m->exits++;
-	rs_count(m->em, RS_CTR_VM_EXITS + (reason < 64 ? reason : 0), 1);
-	rs_emit(m->em, RS_EV_VM_EXIT, RS_SRC_EXIT, v->index, reason, v->rip, v->cpl,
-		vmm_exit_detail(&v->exit), NULL);
-	vmm_exit_handle(v);
-	if (m->desc.exit_limit && m->exits >= m->desc.exit_limit)
-		vmm_vcpu_end(v, RS_OUT_EXIT_LIMIT, m->exits);
-}
-
 static int loop(struct vmm_vcpu *v, struct rs_err *err)
 {
 	struct vmm_machine *m = v->m;
@@ -178,11 +133,16 @@ static int loop(struct vmm_vcpu *v, struct rs_err *err)
 		r = vmm_trace_before(v, err);
 		if (r < 0)
 			return r;
+		if (m->pc)
+			vmm_board_sync(v);
 		entered = vmm_ticks();
+		v->inside = 0;
 		rs_count(m->em, RS_CTR_VM_MONITOR_NS, since(&m->clock, left, entered));
 		r = ops->run(v, &v->exit, err);
 		left = vmm_ticks();
-		rs_count(m->em, RS_CTR_VM_GUEST_NS, since(&m->clock, entered, left));
+		rs_count(m->em, RS_CTR_VM_GUEST_NS, since(&m->clock, entered + v->inside, left));
+		if (v->inside)
+			rs_count(m->em, RS_CTR_VM_MONITOR_NS, vmm_ticks_ns(&m->clock, v->inside));
 		atomic_store_explicit(&m->alive, left, memory_order_relaxed);
 		if (__builtin_expect(r < 0 && r != -EINTR, 0))
 			return r;
@@ -194,7 +154,7 @@ static int loop(struct vmm_vcpu *v, struct rs_err *err)
 			if (r < 0)
 				return r;
 			if (r == 0)
-				handle(v);
+				vmm_guest_exit(v);
 		} else {
 			v->pending = false; /* it was completed on the way */
 			vmm_trace_kicked(v);
@@ -272,9 +232,10 @@ static uint64_t running_ns(struct vmm_machine *m, uint64_t start, uint64_t now)
 /* Until the vCPU's thread is done. False when it had to be given up: it sits in KVM_RUN for good. */
 static bool watch(struct vmm_machine *m)
 {
-	struct pollfd p[2] = { { .fd = m->done_fd, .events = POLLIN },
-			       { .fd = m->control_fd, .events = POLLIN } };
-	uint64_t start = vmm_now_ns(), stopped = 0, alive = 0;
+	struct pollfd p[3] = { { .fd = m->done_fd, .events = POLLIN },
+			       { .fd = m->control_fd, .events = POLLIN },
+			       { .fd = m->timer_fd, .events = POLLIN } };
+	uint64_t start = vmm_now_ns(), stopped = 0, alive = 0, ticks;
 
 	while (!atomic_load(&m->done)) {
 		bool paused = atomic_load(&m->paused_since) != 0;
@@ -284,7 +245,9 @@ static bool watch(struct vmm_machine *m)
 
 		if (!stopped && !paused && left < KICK_MS * 1000000ull)
 			ms = (int)(left / 1000000 + 1);
-		poll(p, 2, ms);
+		poll(p, 3, ms);
+		if (m->timer_fd >= 0 && read(m->timer_fd, &ticks, sizeof(ticks)) > 0)
+			m->ops->kick(&m->vcpu);
 		if (p[1].fd >= 0 && p[1].revents && !take_orders(m)) {
 			p[1].fd = -1;
 			vmm_orders_stop(m, RS_OUT_STOPPED);
@@ -321,10 +284,13 @@ static int prepare(struct vmm_machine *m, struct rs_err *err)
 	struct vmm_cpu_state s = { 0 };
 	int r;
 
+	r = m->desc.entry == VMM_ENTRY_RESET ? vmm_load_firmware(m, &m->image, err) : 0;
+	if (r < 0)
+		return r;
 	r = m->ops->vm_new(m, err);
 	if (r < 0)
 		return r;
-	r = vmm_load(m, &m->desc, &m->image, err);
+	r = m->desc.entry == VMM_ENTRY_RESET ? 0 : vmm_load(m, &m->desc, &m->image, err);
 	if (r < 0)
 		return r;
 	for (unsigned i = 0; i < m->image.parts; i++)
@@ -333,6 +299,10 @@ static int prepare(struct vmm_machine *m, struct rs_err *err)
 	r = vmm_entry_setup(m, &m->desc, m->image.entry, &s, err);
 	if (r < 0)
 		return r;
+	if (m->image.boot_params) {
+		vmm_enter_linux(m, &s);
+		vmm_pc_after_bios(m->pc);
+	}
 	r = m->ops->vcpu_new(m, 0, err);
 	if (r < 0)
 		return r;
@@ -377,7 +347,9 @@ int vmm_run(const struct vmm_desc *d, struct rs_emitter *em, int control_fd,
 		return err->code;
 	m->ops = ops;
 	m->control_fd = control_fd;
-	r = prepare(m, err);
+	r = d->pc && !ops->irq ? rs_err_set(err, -ENOSYS, N_("the engine %s cannot run a machine with a PC's devices"),
+					    ops->name)
+			       : prepare(m, err);
 	if (m->reached) {
 		stop_short(m, res);
 		r = 0;

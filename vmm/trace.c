@@ -22,8 +22,7 @@
 
 #include "engine/base/cleanup.h"
 
-#define STEPS_MAX 200000u /* then sampling takes over ... */
-#define TIME_PART 4       /* ... as it does when this part of the time limit went into stepping */
+#define TIME_PART 4       /* sampling takes over when this part of the time limit went into stepping */
 
 int vmm_trace_new(struct vmm_vcpu *v, struct rs_err *err)
 {
@@ -47,6 +46,11 @@ static void mode(struct vmm_vcpu *v, bool exact, const char *why)
 	v->trace->exact = exact;
 	v->m->ops->eager(v, exact);
 	rs_emit(v->m->em, RS_EV_CPU_TRACE, RS_SRC_MONITOR, v->index, exact, v->trace->steps, v->rip, 0, why);
+}
+
+void vmm_trace_give_up(struct vmm_vcpu *v, const char *why)
+{
+	mode(v, false, why);
 }
 
 void vmm_trace_start(struct vmm_vcpu *v)
@@ -166,7 +170,7 @@ static bool spent(struct vmm_vcpu *v)
 	struct vmm_trace_state *t = v->trace;
 	uint64_t ns;
 
-	if (t->steps >= STEPS_MAX)
+	if (t->steps >= VMM_STEPS_MAX)
 		return true;
 	ns = vmm_ticks_ns(&v->m->clock, vmm_ticks() - t->started);
 	return ns > v->m->desc.timeout_ns / TIME_PART && t->steps > 1000 && !v->steps_left;
@@ -216,6 +220,8 @@ int vmm_trace_before(struct vmm_vcpu *v, struct rs_err *err)
 	size_t n;
 	int r;
 
+	if (v->m->ops->exact)
+		return vmm_exact_before(v, err);
 	if (__builtin_expect(!t->exact && !v->steps_left, 1)) {
 		if (__builtin_expect(t->stepping || t->gates.any_planted, 0))
 			return let_run(v, err);
@@ -324,7 +330,7 @@ static int trapped(struct vmm_vcpu *v, struct rs_err *err)
 	return 0;
 }
 
-static void user_step_done(struct vmm_vcpu *v)
+void vmm_user_step_done(struct vmm_vcpu *v)
 {
 	if (v->steps_left && !--v->steps_left)
 		v->m->orders.pause_now = true;
@@ -365,7 +371,7 @@ static int halted(struct vmm_vcpu *v, struct rs_err *err)
 	r = vmm_arrived(v, h, err);
 	if (r < 0)
 		return r;
-	user_step_done(v);
+	vmm_user_step_done(v);
 	return 1;
 }
 
@@ -391,11 +397,13 @@ int vmm_trace_after(struct vmm_vcpu *v, struct rs_err *err)
 	unsigned reason = v->exit.reason;
 	int r;
 
+	if (v->m->ops->exact)
+		return vmm_exact_after(v, err);
 	if (__builtin_expect(!t->exact && !t->stepping && !t->gates.any_planted, 1)) {
 		if (reason != KVM_EXIT_SHUTDOWN && reason != KVM_EXIT_FAIL_ENTRY)
 			sample(v);
 		if (v->steps_left)
-			user_step_done(v);
+			vmm_user_step_done(v);
 		return reason == KVM_EXIT_DEBUG;
 	}
 	if (t->insn.privileged)
@@ -405,7 +413,7 @@ int vmm_trace_after(struct vmm_vcpu *v, struct rs_err *err)
 		vmm_unplant(v->m, &t->after_rep);
 		r = trapped(v, err);
 		if (r == 0 && !t->flight)
-			user_step_done(v);
+			vmm_user_step_done(v);
 		return r < 0 ? r : 1;
 	case KVM_EXIT_HLT:
 		r = halted(v, err);
@@ -436,7 +444,7 @@ void vmm_trace_kicked(struct vmm_vcpu *v)
 {
 	struct vmm_trace_state *t = v->trace;
 
-	if (!t->exact && !t->stepping)
+	if ((!t->exact && !t->stepping) || v->m->ops->exact)
 		return;
 	if (t->flight && t->stepping && t->insn.gate == VMM_INSN_SYSRET) {
 		struct vmm_cpu_state s;
@@ -453,7 +461,7 @@ void vmm_trace_kicked(struct vmm_vcpu *v)
 		t->blind3 = true;
 	t->flight = false;
 	if (t->blind3) /* the step was never shown: it has long been made */
-		user_step_done(v);
+		vmm_user_step_done(v);
 }
 
 void vmm_trace_end(struct vmm_vcpu *v)
@@ -465,5 +473,6 @@ void vmm_trace_end(struct vmm_vcpu *v)
 		return;
 	if (t->flight && v->outcome == RS_OUT_DEBUG_EXIT)
 		vmm_stepped(v);
-	sample(v);
+	if (!v->m->ops->exact)
+		sample(v);
 }

@@ -3,6 +3,7 @@
  *   trace.c   when to step, when to let the guest run, and what a step showed
  *   gates.c   where gates lead, and the HLT bytes over their handlers' first bytes
  *   arrive.c  a handler was reached: from where, by what, with which frame
+ *   exact.c   the same from an engine that knows
  */
 #ifndef VMM_TRACE_H
 #define VMM_TRACE_H
@@ -78,6 +79,15 @@ void vmm_crossed(struct vmm_vcpu *v, unsigned to, enum rs_via via, uint64_t rip,
 void vmm_returned(struct vmm_vcpu *v, unsigned cpl);
 /* One instruction was executed: t->insn at t->s. */
 void vmm_stepped(struct vmm_vcpu *v);
+/* A step that the user asked for is done. */
+void vmm_user_step_done(struct vmm_vcpu *v);
+/* From here on crossings are sampled; why. */
+void vmm_trace_give_up(struct vmm_vcpu *v, const char *why);
+#define VMM_STEPS_MAX 200000u /* so many are told exactly */
+
+/* -- exact.c: engines that report crossings themselves; as vmm_trace_before and vmm_trace_after -- */
+int vmm_exact_before(struct vmm_vcpu *v, struct rs_err *err);
+int vmm_exact_after(struct vmm_vcpu *v, struct rs_err *err);
 
 /* -- arrive.c -- */
 /* The guest stands behind the HLT over handler h. Reports, repairs the frame and sets RIP back. */

@@ -6,14 +6,15 @@
  *   kvm_vcpu.c   a vCPU on KVM: registers, single-step, kicks, exits
  *   machine.c    builds the machine: memory slots and holes, buses, devices
  *   run.c        the run loop: watchdog, exits -> events     orders.c  pause, step, inspect
- *   exits.c      one handler a row of engine/base/exits.def
+ *   exits.c      one handler a row of engine/base/exits.def     snapshot.c   what is shown meanwhile
  *   entry.c      entry modes: GDT, IDT, TSS, page tables and CPU state
  *   entry_check.c, entry_rules.def  the VM-entry rules as a pure function, a row each
  *   load.c       flat binaries and ELF into guest memory
  *   serial.c, ports.c   the 16550, debug-exit, port 0xe9
  *   pc.h, pc.c   the platform of a PC: interrupt controllers, timers, clock, firmware interface
+ *   board.c      a machine's PC platform: its clock, its interrupt line     boot.c, acpi.c   Linux, firmware
  *   trace.c      ring crossings, exact or sampled; gates.c, arrive.c: handlers and how
- *                they were reached
+ *                they were reached; exact.c: from an engine that knows
  *   walk.c       the page walk     disasm.c   Zydis     tables.c   GDT, IDT, TSS
  *   deliver.c    what an exception meets on its way     explain.c  why a run ended
  *   probe.c, probe_run.c, probe_guests.c  tiny guests for `ringside doctor`
@@ -63,6 +64,7 @@
 /* Ports of a lab machine. */
 #define VMM_PORT_COM1 0x3f8       /* 16550 UART, 8 ports */
 #define VMM_PORT_DEBUGCON 0xe9    /* a byte out is a byte of the stream `debug` */
+#define VMM_PORT_FIRMWARE 0x402   /* `pc`: the same, where SeaBIOS writes its messages */
 #define VMM_PORT_HYPERCALL 0x5c0  /* out dx, eax: number in EAX, arguments in EBX/RBX, ECX/RCX; result
 				     in EAX of a following `in`. Works at any CPL that may do I/O, on
 				     every engine; see VMM_HC_* in machine.c */
@@ -73,9 +75,11 @@ enum vmm_entry {
 	VMM_ENTRY_REAL16,   /* 16-bit real mode, CS base = load address rounded to 16, IP = 0 */
 	VMM_ENTRY_PROT32,   /* 32-bit protected mode, flat segments, paging off */
 	VMM_ENTRY_LONG64,   /* 64-bit mode, 4-level paging, identity map of RAM */
+	VMM_ENTRY_RESET,    /* as after power-on: the image is firmware, mapped below 4 GiB, and begins 16 bytes
+			       before its end. Needs `pc` */
 	VMM_ENTRY_COUNT
 };
-const char *vmm_entry_name(enum vmm_entry e);  /* "real16", "prot32", "long64" */
+const char *vmm_entry_name(enum vmm_entry e);  /* "real16", "prot32", "long64", "reset" */
 int vmm_entry_by_name(const char *name);       /* -ENOENT */
 
 struct vmm_hole {                /* a range without memory: accesses are MMIO exits */
@@ -99,6 +103,10 @@ struct vmm_desc {
 	uint64_t load;            /* where a flat binary goes; 0 = VMM_LOAD_DEFAULT */
 	struct vmm_hole hole[VMM_HOLES_MAX];
 	unsigned holes;
+	bool pc;                  /* the devices of a PC (pc.h) beside the lab's: interrupts, timers, clock */
+	/* The image is a Linux kernel (bzImage; needs `pc` and long64): initial RAM disk (NULL: none) and command
+	 * line (NULL: empty). */
+	const char *initrd, *append;
 	bool tables;              /* the monitor makes GDT (with ring-3 segments), IDT (empty), TSS; else
 				     only the GDT that the entry mode cannot do without */
 	bool user_pages;          /* long64: pages above the tables are user-accessible (U/S = 1) */
@@ -116,6 +124,7 @@ void vmm_desc_init(struct vmm_desc *d);  /* defaults: long64, 4 MiB, tables, use
 int vmm_desc_check(const struct vmm_desc *d, struct rs_err *err);
 
 /* How it ended. */
+#define VMM_POWERED_OFF 1u        /* code of the outcome reset: the guest switched the machine off */
 struct vmm_result {
 	enum rs_outcome outcome;
 	uint64_t code;            /* debug-exit: the value written; fail-entry: hardware reason */

@@ -35,11 +35,13 @@ _ringside()
 	"replay":--format|"replay":-f) COMPREPLY=($(compgen -W "text json junit tap gradescope" -- "$cur")); return;;
 	"replay":--speed) COMPREPLY=(); return;;
 	"vm run":--engine|"vm run":-e) COMPREPLY=($(compgen -W "kvm soft" -- "$cur")); return;;
-	"vm run":--entry) COMPREPLY=($(compgen -W "real16 prot32 long64" -- "$cur")); return;;
+	"vm run":--entry) COMPREPLY=($(compgen -W "real16 prot32 long64 reset" -- "$cur")); return;;
 	"vm run":--memory|"vm run":-m) COMPREPLY=(); return;;
 	"vm run":--load) COMPREPLY=(); return;;
 	"vm run":--hole) COMPREPLY=(); return;;
 	"vm run":--trace|"vm run":-t) COMPREPLY=($(compgen -W "exits rings steps" -- "$cur")); return;;
+	"vm run":--initrd) COMPREPLY=($(compgen -f -- "$cur")); return;;
+	"vm run":--append) COMPREPLY=(); return;;
 	"vm run":--input) COMPREPLY=(); return;;
 	"vm run":--timeout) COMPREPLY=(); return;;
 	"vm run":--exits) COMPREPLY=(); return;;
@@ -90,7 +92,7 @@ _ringside()
 		"record") opts+=" --hints --solution --workspace -w --engine -e";;
 		"replay") opts+=" --plain -p --json -j --grade -g --format -f --hints --speed";;
 		"lint") opts+=" --static --quiet -q";;
-		"vm run") opts+=" --engine -e --entry --memory -m --load --hole --no-tables --trace -t --input --events --timeout --exits";;
+		"vm run") opts+=" --engine -e --entry --memory -m --load --hole --no-tables --trace -t --pc --initrd --append --input --events --timeout --exits";;
 		"emu run") opts+=" --engine -e --without --no-chain --no-jump-cache --no-pin --no-return-stack --no-superblock --block --memory -m --timeout";;
 		"emu show") opts+=" --no-return-stack --no-superblock --stage -s --at --without --block";;
 		"image ls") opts+=" --store --json";;

@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	vmm_desc_init(&d);
 	if (!size)
 		return 0;
-	d.entry = data[0] % VMM_ENTRY_COUNT;
+	d.entry = data[0] % VMM_ENTRY_RESET; /* firmware is not parsed */
 	d.memory = 0x40000;
 	d.holes = data[0] >> 4 & 1;
 	d.hole[0] = (struct vmm_hole){0x30000, 0x1000};
