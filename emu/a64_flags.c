@@ -72,9 +72,10 @@ static bool live_at(const struct emu_xlat *x, uint64_t pc, unsigned *budget)
 {
 	struct a64_insn i;
 
-	for (; *budget; --*budget) {
+	while (*budget) {
 		const uint8_t *code = x->page + pc % EMU_PAGE;
 
+		--*budget; /* before any way on: a branch may lead to itself */
 		if (pc / EMU_PAGE != x->pc / EMU_PAGE || pc % 4 ||
 		    !a64_decode(code[0] | (uint32_t)code[1] << 8 | (uint32_t)code[2] << 16 | (uint32_t)code[3] << 24, &i) ||
 		    reads(i.class, &i))
@@ -83,8 +84,6 @@ static bool live_at(const struct emu_xlat *x, uint64_t pc, unsigned *budget)
 			return false;
 		pc += i.class == A64_CLASS_BRANCH ? (uint64_t)i.imm : 4;
 		if (i.class == A64_CLASS_BRANCH_COND && live_at(x, pc - 4 + (uint64_t)i.imm, budget))
-			return true;
-		if (!*budget)
 			return true;
 	}
 	return true;

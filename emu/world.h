@@ -67,9 +67,10 @@ struct emu_block {
 	uint16_t ops, ops_left;       /* emu_ir_work before and after the passes */
 	struct emu_exit *exit;
 	struct emu_exit *incoming;    /* exits of other blocks that lead here */
-	struct { uint32_t host, guest; uint16_t begun; } *map; /* offset in the code from which an access may
+	struct { uint32_t host, guest; uint16_t begun; bool write; } *map; /* offset in the code from which an access may
 					   fault -> distance of its guest instruction from pc (signed);
-					   instructions up to it that are not counted yet */
+					   instructions up to it that are not counted yet; the whole
+					   instruction writes, though the host reads first */
 	uint64_t runs;                /* options.count, or the interpreter */
 	uint32_t page[EMU_BLOCK_PAGES];               /* guest pages it was translated from */
 	struct emu_block *page_next[EMU_BLOCK_PAGES];

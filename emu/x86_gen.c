@@ -529,6 +529,7 @@ static void keep_map(struct gen *g)
 		b->map[i].host = g->map[i].host - b->code;
 		b->map[i].guest = g->map[i].guest;
 		b->map[i].begun = g->map[i].begun;
+		b->map[i].write = g->map[i].write;
 	}
 }
 

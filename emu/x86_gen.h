@@ -93,7 +93,7 @@ struct gen {
 	int16_t label_exit[256];        /* the label's code is only this exit: jump straight there, or -1 */
 	struct cold cold[COLDS];
 	unsigned colds;
-	struct { uint32_t host, guest; uint16_t begun; } map[EMU_OPS_MAX]; /* as in struct emu_block */
+	struct { uint32_t host, guest; uint16_t begun; bool write; } map[EMU_OPS_MAX]; /* as in struct emu_block */
 	unsigned maps;
 	bool failed;
 };

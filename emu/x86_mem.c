@@ -12,6 +12,7 @@ unsigned gen_note(struct gen *g)
 		return g->maps - 1;
 	g->map[g->maps].host = (uint32_t)(g->as.p - g->x->rw);
 	g->map[g->maps].begun = (uint16_t)g->insn;
+	g->map[g->maps].write = g->op->op == EMU_OP_AMO;
 	g->map[g->maps].guest = guest;
 	return g->maps++;
 }

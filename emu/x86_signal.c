@@ -56,19 +56,23 @@ static void cut_return(struct emu_cpu *cpu, uint64_t sp)
 		memcpy((void *)(uintptr_t)sp, &miss, sizeof(miss));
 }
 
-/* The guest instruction that host code at the offset belongs to, with what the block did not count up to it. */
-static void locate(struct emu_cpu *cpu, const struct emu_block *b, uint32_t offset)
+/* The guest instruction that host code at the offset belongs to, with what the block did not count up to it;
+ * does that instruction write, whatever the host did first? */
+static bool locate(struct emu_cpu *cpu, const struct emu_block *b, uint32_t offset)
 {
 	unsigned begun = 0;
+	bool write = false;
 
 	cpu->pc = b->pc;
 	offset -= b->code;
 	for (unsigned i = 0; i < b->maps && b->map[i].host <= offset; i++) {
 		cpu->pc = b->pc + (uint64_t)(int64_t)(int32_t)b->map[i].guest;
 		begun = b->map[i].begun;
+		write = b->map[i].write;
 	}
 	if (cpu->world->opt.count)
 		cpu->insns += begun;
+	return write;
 }
 
 /* A fault of the guest: true when it was one, and has been dealt with. */
@@ -100,7 +104,7 @@ static bool guest_fault(struct emu_cpu *cpu, int sig, const siginfo_t *si, ucont
 	}
 	save_pins(cpu, b, uc);
 	cpu->ret_sp = (uint64_t)uc->uc_mcontext.gregs[REG_RSP];
-	locate(cpu, b, (uint32_t)(rip - (uint64_t)(uintptr_t)w->x86->rx));
+	write |= locate(cpu, b, (uint32_t)(rip - (uint64_t)(uintptr_t)w->x86->rx));
 	cpu->exc = sig == SIGBUS ? EMU_EXC_BUS : EMU_EXC_SEGV;
 	cpu->fault_addr = address;
 	cpu->fault_write = write;

@@ -195,12 +195,32 @@ static void test_changed_code(void **state)
 	}
 }
 
+/* -- code that leads the translator's look ahead in circles -- */
+
+static void test_look_ahead(void **state)
+{
+	static const uint32_t words[] = { 0xeb01001f, 0xb4000001 }; /* cmp x0, x1; cbz x1, itself */
+	struct emu_options opt = { .interp = true };
+	struct rs_err err = RS_ERR_INIT;
+	struct emu_world *w = emu_world_new(&emu_guest_aarch64, &opt, NULL, &err);
+	uint32_t page[EMU_BLOCK_PAGES];
+	unsigned pages;
+
+	(void)state;
+	assert_non_null(w);
+	assert_int_equal(emu_mem_map(&w->mem, CODE, EMU_PAGE, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE, -1, 0), 0);
+	assert_true(emu_mem_write(&w->mem, CODE, words, sizeof(words)));
+	assert_int_equal(emu_translate_raw(w, CODE, w->ir, page, &pages), 0);
+	emu_world_free(w);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kick),
 		cmocka_unit_test(test_kick_anywhere),
 		cmocka_unit_test(test_changed_code),
+		cmocka_unit_test(test_look_ahead),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,8 +18,8 @@ done
 
 build() { $guest-linux-gnu-gcc -O1 -static -w -pthread -o "$dir/f" -x c - <<<"$1" 2>"$dir/log" || { cat "$dir/log"; fail "$guest: build of $1"; return 1; }; }
 
-# A program, the status that a shell sees (a pattern), and a pattern for the sentence ("": none is asked for). With a
-# fourth word, the guest may also be ended by a signal, which must be told.
+# A program, the status that a shell sees (a pattern), and a pattern for the sentence ("": none is asked for). A fourth
+# word `told`: the guest may also be ended by a signal, which must be told; `once`: there is one line, no more.
 fault() {
 	local engine got
 	build "$1" || return
@@ -30,24 +30,41 @@ fault() {
 		runs=$((runs + 1))
 		[[ $got =~ ^($2)$ ]] || fail "$guest $1 ($engine): status $got, not $2: $(head -c 300 "$dir/err")"
 		# the guest, not the lab, was ended by it
-		[ -z "${4:-}" ] || { [ $got != 124 ] && { [ $got -lt 129 ] || grep -q 'SIG' "$dir/err"; }; } || fail "$guest $1 ($engine): status $got: $(head -c 300 "$dir/err")"
+		[ "${4:-}" != told ] || { [ $got != 124 ] && { [ $got -lt 129 ] || grep -q 'SIG' "$dir/err"; }; } || fail "$guest $1 ($engine): status $got: $(head -c 300 "$dir/err")"
+		[ "${4:-}" != once ] || [ "$(wc -l <"$dir/err")" = 1 ] || { cat "$dir/err"; fail "$guest $1 ($engine): not one line"; }
 		[ -z "$3" ] || grep -q "$3" "$dir/err" || { cat "$dir/err"; fail "$guest $1 ($engine): no \"$3\""; }
 	done
 }
 
 for guest in $guests; do
 	case $guest in
-	riscv64) store='sw ' trap='ebreak' trap_text='(ebreak)' undefined='0xffffffff' ;;
-	aarch64) store='str' trap='brk #7' trap_text='(brk.*)' undefined='0x00000000' ;;
+	# encodings that are no instruction: none at all, a reserved rounding mode or size of operands, a privileged one
+	riscv64) store='sw ' trap='ebreak' trap_text='(ebreak)'
+		undefined='0xffffffff=.4byte=0xffffffff 0x02b5d553=.4byte=0x2b5d553 0x30200073=.4byte=0x30200073' ;;
+	aarch64) store='str' trap='brk #7' trap_text='(brk.*)'
+		undefined='0xffffffff=.inst=0xffffffff 0x0ee08400=.inst=0x0ee08400 0xd5181000=msr=s3_0_c1_c0_0' ;;
 	esac
 	fault 'int main(void) { *(volatile int *)16 = 1; return 0; }' 139 "SIGSEGV at 0x.*(${store}.*), address 0x10"
-	fault "int main(void) { __asm__ volatile(\".word $undefined\"); return 0; }" 132 "SIGILL at 0x.*"
+	for word in $undefined; do
+		fault "int main(void) { __asm__ volatile(\".word ${word%%=*}\"); return 0; }" 132 "SIGILL at 0x[0-9a-f]* ($(tr = ' ' <<<"${word#*=}")"
+	done
+	# the signal as Linux tells it: ILL_ILLOPC, the address of the instruction
+	fault "#include <signal.h>
+#include <unistd.h>
+extern char bad[];
+static void h(int s, siginfo_t *i, void *c) { _exit(i->si_code == ILL_ILLOPC && i->si_addr == bad ? 21 : 22); }
+int main(void) { struct sigaction a = { .sa_sigaction = h, .sa_flags = SA_SIGINFO }; sigaction(SIGILL, &a, 0);
+	__asm__ volatile(\".globl bad\\nbad: .word 0\"); return 0; }" 21 ''
 	fault "int main(void) { __asm__ volatile(\"$trap\"); return 0; }" 133 "SIGTRAP at 0x.*$trap_text"
-	fault 'int main(void) { ((void (*)(void))0x123456788)(); return 0; }' 139 'SIGSEGV'
+	fault 'int main(void) { ((void (*)(void))0x123456788)(); return 0; }' 139 'SIGSEGV at 0x123456788'
+	fault 'int main(void) { ((void (*)(void))0)(); return 0; }' 139 'SIGSEGV at 0x0'
+	fault 'static int data[4] = { 1 }; int main(void) { ((void (*)(void))data)(); return 0; }' 139 'SIGSEGV at 0x'
 	fault 'int f(int n) { volatile char b[4096]; b[0] = n; return n ? f(n + 1) + b[0] : 0; } int main(void) { return f(1); }' 139 'SIGSEGV'
 	fault 'int main(void) { abort(); }' 134 'SIGABRT'
-	fault '#include <unistd.h>
-int main(void) { return syscall(219, 0, 0, 0) == -1 ? 5 : 6; }' 5 'the system call keyctl (219) is not supported'
+	fault '#include <errno.h>
+#include <unistd.h>
+int main(void) { for (int i = 0; i < 3; i++) if (syscall(219, 0, 0, 0) != -1 || errno != ENOSYS) return 6; return 5; }' 5 \
+		'^ringside: f: the system call keyctl (219) is not supported (ENOSYS)$' once
 	# Writes everywhere: the guest ends, or goes on, and the lab is whole.
 	fault '#include <signal.h>
 #include <setjmp.h>
