@@ -100,6 +100,7 @@ static void repeat(struct ia *t)
 		ia_condition(t, t->i.repe ? IA_CC_Z : IA_CC_NZ, &cond, &a, &b);
 		skip_unless(t, cond, a, b);
 	}
+	skip_unless(t, EMU_NE, ia_zext(t, EMU_R(IA_RCX), wide), ia_k(t, 0));
 	leave_to(t, t->x->pc);
 	t->x->end = true;
 }
