@@ -1,8 +1,18 @@
 /* Random bytes as code of a whole x86 CPU, in every mode: whatever the guest does, the host goes on, and the run ends. */
+#include <signal.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/time.h>
 
 #include "tests/ia_machine.h"
+
+static struct emu_ia_vcpu *running;
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+	emu_ia_kick(running);
+}
 
 static void set_mode(struct ia_machine *m, unsigned mode, const uint8_t *data, size_t n)
 {
@@ -75,8 +85,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		if (e == IA_EXIT_SHUTDOWN || e == IA_EXIT_HLT || e == IA_EXIT_NO_CODE)
 			break;
 	}
-	/* and without a budget: the fastest way; a run that goes on is kicked */
-	emu_ia_kick(m->cpu);
-	emu_ia_run(m->cpu, 0);
+	/* and without a budget: the fastest way; a run that goes on is kicked after a millisecond */
+	running = m->cpu;
+	signal(SIGALRM, on_alarm);
+	setitimer(ITIMER_REAL, &(struct itimerval){ { 0, 1000 }, { 0, 1000 } }, NULL);
+	for (unsigned k = 0; k < 1000 && emu_ia_run(m->cpu, 0) == IA_EXIT_STOP; k++)
+		;
+	setitimer(ITIMER_REAL, &(struct itimerval){ 0 }, NULL);
 	return 0;
 }
