@@ -96,6 +96,7 @@ static int take_options(struct eng_cli *c, struct vm_run *r)
 	static const char *const traces[] = { "exits", "rings", "steps" };
 	struct vmm_desc *d = &r->desc;
 	const char *entry = eng_cli_opt(c, "entry"), *trace = eng_cli_opt(c, "trace");
+	const char *technique = eng_cli_opt(c, "technique");
 
 	vmm_desc_init(d);
 	d->image = c->arg[0];
@@ -121,6 +122,12 @@ static int take_options(struct eng_cli *c, struct vm_run *r)
 	for (unsigned i = 0; trace && i < 3; i++)
 		if (!strcmp(trace, traces[i]))
 			d->trace = (enum vmm_trace)i;
+	if (technique) {
+		uint64_t how = 0;
+
+		rs_unit_value(RS_UNIT_technique, technique, &how);
+		d->technique = (enum rs_technique)how;
+	}
 	return take_holes(c, d);
 }
 
@@ -233,6 +240,7 @@ static int run(struct eng_cli *c)
 
 static const char *const entries[] = { "real16", "prot32", "long64", "reset", NULL };
 static const char *const traces[] = { "exits", "rings", "steps", NULL };
+static const char *const techniques[] = { "assist", "trap", "translate", "para", NULL }; /* enums.def */
 
 static const struct eng_opt opts[] = {
 	{ 'e', "engine", N_("ENGINE"), N_("run on this CPU engine: kvm or soft"),
@@ -249,6 +257,8 @@ static const struct eng_opt opts[] = {
 	  NULL },
 	{ 0, "initrd", N_("FILE"), N_("RAM disk of a Linux kernel; means --pc"), ENG_ARG_FILE, NULL },
 	{ 0, "append", N_("TEXT"), N_("command line of a Linux kernel; means --pc"), ENG_ARG_TEXT, NULL },
+	{ 0, "technique", N_("HOW"), N_("how the CPU is virtualized; assist when left out"), ENG_ARG_CHOICE,
+	  techniques },
 	{ 0, "input", N_("TEXT"), N_("bytes that wait in the serial port"), ENG_ARG_TEXT, NULL },
 	{ 0, "events", NULL, N_("write every event to standard error"), 0, NULL },
 	{ 0, "timeout", N_("TIME"), N_("end the run after this time; 10s when left out"), ENG_ARG_DURATION,

@@ -71,6 +71,7 @@ int eng_vm_parse(const struct eng_node *node, const char *file, struct eng_run *
 	const struct eng_node *image = eng_node_get(node, "image", NULL);
 	const struct eng_node *entry = eng_node_get(node, "entry", NULL);
 	const struct eng_node *trace = eng_node_get(node, "trace", NULL);
+	const struct eng_node *technique = eng_node_get(node, "technique", NULL);
 	const struct eng_node *until = eng_node_get(node, "until", NULL);
 	const struct eng_node *view = eng_node_get(node, "memory-view", NULL);
 	const struct eng_node *key;
@@ -108,6 +109,15 @@ int eng_vm_parse(const struct eng_node *node, const char *file, struct eng_run *
 		rs_unit_value(RS_UNIT_call, until->s, &call); /* the schema knows it is one */
 		d->has_until = true;
 		d->until = (enum rs_call)call;
+	}
+	if (technique) {
+		uint64_t how = 0;
+
+		rs_unit_value(RS_UNIT_technique, technique->s, &how);
+		d->technique = (enum rs_technique)how;
+		if (d->technique != RS_TECHNIQUE_ASSIST && (d->entry != VMM_ENTRY_PROT32 || !d->tables))
+			return FAIL(technique, "the technique %s needs \"entry\" prot32, and the monitor's tables",
+				    technique->s);
 	}
 	d->exit_limit = eng_node_uint(eng_node_get(node, "exits", NULL), 0);
 	run->vm.input = eng_node_str(eng_node_get(node, "input", NULL));

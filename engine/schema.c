@@ -24,6 +24,11 @@ static const char *const *trace_names(void)
 	return names;
 }
 
+static const char *const *technique_names(void)
+{
+	return rs_unit_value_names(RS_UNIT_technique);
+}
+
 static const char *const *call_names(void)
 {
 	return rs_unit_value_names(RS_UNIT_call);
@@ -163,6 +168,9 @@ const struct eng_key eng_keys[] = {
 	  N_("In long64, ring 3 may use the pages; true when the key is missing.") },
 	{ "vm", "trace", ENG_K_NAME, OPTIONAL, NULL, trace_names, 0, 0,
 	  N_("What is followed: exits, rings or steps; rings when the key is missing.") },
+	{ "vm", "technique", ENG_K_NAME, OPTIONAL, NULL, technique_names, 0, 0,
+	  N_("How the CPU is virtualized: by hardware (assist), or with the guest kernel in ring 1: trap, translate or "
+	     "para; assist when the key is missing.") },
 	{ "vm", "input", ENG_K_STRING, OPTIONAL, NULL, NULL, 0, 0,
 	  N_("Bytes that wait in the serial port.") },
 	{ "vm", "until", ENG_K_NAME, OPTIONAL, NULL, call_names, 0, 0,

@@ -24,6 +24,11 @@ static void vmm_exit_io(struct vmm_vcpu *v)
 	const struct vmm_exit *x = &v->exit;
 	unsigned char *p = x->io.data;
 
+	if (v->virt && x->io.port == VMM_PORT_MONITOR) {
+		vmm_virt_entered(v);
+		v->pending = true;
+		return;
+	}
 	/* A repeated string instruction may bring many values at once. */
 	for (uint32_t i = 0; i < x->io.count && !v->ended; i++, p += x->io.size) {
 		uint64_t value;

@@ -90,6 +90,10 @@ int vmm_desc_check(const struct vmm_desc *d, struct rs_err *err)
 	if (d->load >= d->memory)
 		return rs_err_set(err, -EINVAL, N_("load: 0x%llx lies outside the memory"),
 				  (unsigned long long)d->load);
+	if ((unsigned)d->technique > RS_TECHNIQUE_PARA)
+		return rs_err_set(err, -EINVAL, N_("technique: there is none with number %u"), (unsigned)d->technique);
+	if (d->technique != RS_TECHNIQUE_ASSIST && (d->entry != VMM_ENTRY_PROT32 || !d->tables))
+		return rs_err_set(err, -EINVAL, N_("technique: a monitor in ring 0 needs the entry prot32 and the monitor's tables"));
 	return check_holes(d, err);
 }
 
@@ -109,7 +113,7 @@ static void make_slots(struct vmm_machine *m)
 			h[k - 1] = t;
 		}
 	for (unsigned i = 0; i <= n; i++) {
-		uint64_t end = i < n ? h[i].gpa : m->desc.memory;
+		uint64_t end = i < n ? h[i].gpa : m->ram_size;
 
 		if (end > at)
 			m->slot[m->slots++] = (struct vmm_slot){ .gpa = at, .size = end - at, .host = m->ram + at };
@@ -197,7 +201,8 @@ struct vmm_machine *vmm_machine_new(const struct vmm_desc *d, struct rs_emitter 
 	pthread_condattr_destroy(&clock);
 
 	/* Touched pages alone cost memory; whoever asks for more RAM than there is dies alone. */
-	ram = mmap(NULL, d->memory, PROT_READ | PROT_WRITE,
+	m->ram_size = d->memory + (d->technique == RS_TECHNIQUE_ASSIST ? 0 : VMM_VIRT_SIZE);
+	ram = mmap(NULL, m->ram_size, PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (ram == MAP_FAILED) {
 		rs_err_errno(err, errno, N_("no room for 0x%llx bytes of guest memory"),
@@ -228,6 +233,7 @@ void vmm_machine_free(struct vmm_machine *m)
 	if (!m)
 		return;
 	vmm_trace_free(&m->vcpu);
+	vmm_virt_free(&m->vcpu);
 	if (m->ops)
 		m->ops->vm_free(m);
 	vmm_serial_release(&m->com1);
@@ -235,7 +241,7 @@ void vmm_machine_free(struct vmm_machine *m)
 	if (m->rom)
 		munmap(m->rom, m->rom_size);
 	if (m->ram)
-		munmap(m->ram, m->desc.memory);
+		munmap(m->ram, m->ram_size);
 	rs_cleanup_closep(&m->done_fd);
 	pthread_mutex_destroy(&m->orders.lock);
 	pthread_cond_destroy(&m->orders.cond);

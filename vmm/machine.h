@@ -89,6 +89,10 @@ enum vmm_hc {
 			     stream `debug`. Result: bytes printed */
 	VMM_HC_MARK = 1,  /* a0: any value; only the event matters. Result: a0 */
 	VMM_HC_TIME = 2,  /* Result: ns since the run began, 64 bits (the second `in` gives the upper half) */
+	/* What a paravirtual guest (technique para, INT 0x82) has besides: */
+	VMM_HC_FLAGS = 3, /* a0: the new virtual IF, 0 or 1. Result: the old one */
+	VMM_HC_WRITE = 4, /* a0: address, a1: bytes, for the serial port. Result: a1 */
+	VMM_HC_IRET = 5,  /* IRET with the frame at SS:ESP. No result: EAX is lost */
 	VMM_HC_COUNT
 };
 #define VMM_HC_UNKNOWN (~0ull) /* result for any other number */
@@ -130,6 +134,7 @@ struct vmm_vcpu {
 	enum rs_outcome outcome;
 	uint64_t code;
 	struct vmm_exit exit;          /* the last one */
+	struct vmm_virt *virt;         /* virt.h: the monitor in ring 0, when it is not the hardware's task; NULL */
 	struct vmm_trace_state *trace; /* trace.c */
 };
 
@@ -150,7 +155,8 @@ struct vmm_machine {
 	struct vmm_desc desc;          /* the caller's, zeros replaced by their defaults */
 	const struct vmm_engine_ops *ops;
 	struct rs_emitter *em;         /* never NULL */
-	uint8_t *ram;                  /* desc.memory bytes; ram[gpa], also under the holes */
+	uint8_t *ram;                  /* ram_size bytes; ram[gpa], also under the holes */
+	uint64_t ram_size;             /* desc.memory, and behind it the pages of a monitor in ring 0 */
 	uint8_t *rom;                  /* firmware below 4 GiB, rom_size bytes; NULL: none */
 	uint64_t rom_size;
 	struct vmm_slot slot[VMM_SLOTS_MAX];
@@ -199,6 +205,8 @@ void vmm_vcpu_end(struct vmm_vcpu *v, enum rs_outcome outcome, uint64_t code);
 int vmm_ports_init(struct vmm_machine *m, struct rs_err *err);
 /* Does one hypercall and returns its result. */
 uint64_t vmm_hypercall(struct vmm_vcpu *v, uint64_t nr, uint64_t a0, uint64_t a1);
+/* The event of one, for those that are done elsewhere. */
+void vmm_hypercall_tell(struct vmm_vcpu *v, uint64_t nr, uint64_t a0, uint64_t a1);
 
 /* -- board.c: the machine's part of a PC platform; vCPU thread -- */
 int vmm_board_new(struct vmm_machine *m, struct rs_err *err);
@@ -267,5 +275,19 @@ void vmm_trace_kicked(struct vmm_vcpu *v);
 void vmm_trace_hide(struct vmm_vcpu *v);
 /* The run is over: a last sample. */
 void vmm_trace_end(struct vmm_vcpu *v);
+
+/* -- virt.c: a guest kernel in ring 1 under a monitor in ring 0 (desc.technique) -- */
+/* Puts the monitor into guest memory and changes *s, the state of the guest's first instruction, to that of
+ * the monitor's. Does nothing for RS_TECHNIQUE_ASSIST. */
+int vmm_virt_new(struct vmm_vcpu *v, struct vmm_cpu_state *s, struct rs_err *err);
+void vmm_virt_free(struct vmm_vcpu *v);
+void vmm_virt_start(struct vmm_vcpu *v); /* behind vmm_trace_start */
+void vmm_virt_entered(struct vmm_vcpu *v); /* the guest wrote VMM_PORT_MONITOR */
+/* *s as the guest's code left it, when the monitor's has the CPU. */
+void vmm_virt_seen(const struct vmm_virt *t, struct vmm_cpu_state *s);
+void vmm_virt_end(struct vmm_vcpu *v);   /* a last snapshot */
+void vmm_virt_explain(const struct vmm_virt *t, struct rs_str *out);
+#define VMM_VIRT_SIZE 0x20000u           /* bytes of its pages */
+#define VMM_PORT_MONITOR 0xb0            /* written by its stubs alone */
 
 #endif

@@ -222,12 +222,17 @@ static uint64_t hc_print(struct vmm_vcpu *v, uint64_t linear)
 	return done;
 }
 
+void vmm_hypercall_tell(struct vmm_vcpu *v, uint64_t nr, uint64_t a0, uint64_t a1)
+{
+	rs_emit(v->m->em, RS_EV_VM_HYPERCALL, RS_SRC_EXIT, v->index, nr, a0, a1, v->cpl, NULL);
+}
+
 uint64_t vmm_hypercall(struct vmm_vcpu *v, uint64_t nr, uint64_t a0, uint64_t a1)
 {
 	struct vmm_machine *m = v->m;
 	uint64_t result = VMM_HC_UNKNOWN;
 
-	rs_emit(m->em, RS_EV_VM_HYPERCALL, RS_SRC_EXIT, v->index, nr, a0, a1, v->cpl, NULL);
+	vmm_hypercall_tell(v, nr, a0, a1);
 	switch (nr) {
 	case VMM_HC_PRINT:
 		result = hc_print(v, a0);

@@ -88,6 +88,18 @@ GUEST(sysret, 64,
       ".Lsysret_user: " MARK(1) "int 0x80\n"
       ".Lsysret_kernel: " EXIT(44));
 
+/* A kernel in ring 1, as a monitor in ring 0 keeps it: into ring 1 by IRET, back by #GP. The descriptors of
+ * ring 3 become those of ring 1. LTR: see virt_memory.c. */
+GUEST(ring1, 32,
+      "mov byte ptr [0x101d], 0xb3\nmov byte ptr [0x1025], 0xbb\n"
+      "and byte ptr [0x102d], 0xfd\nmov ax, 0x28\nltr ax\n"
+      "mov word ptr [0x2068], offset 2f - guest_ring1\nmov word ptr [0x206a], 0x08\n"
+      "mov word ptr [0x206c], 0x8e00\nmov word ptr [0x206e], 1\n" /* PROBE_CODE >> 16 */
+      "push 0x19\npush 0x10000\npush 2\npush 0x21\npush offset 1f - guest_ring1 + 0x10000\niretd\n"
+      "1: cli\n" EXIT(44)
+      "2: cmp dword ptr [esp + 8], 0x21\njne 3f\n" EXIT(42)
+      "3: " EXIT(44));
+
 /* -- watching -- */
 
 GUEST(step0, 64, "nop\nnop\nnop\nnop\n" EXIT(42));
@@ -199,6 +211,8 @@ const struct probe_guest vmm_probe_guests[] = {
 	 .mark_wanted = 1},
 	{.name = "kvm.sysret", .advice = N_("Use iretq instead of sysret in guests here."),
 	 CODE(sysret), STUB3(0x80)},
+	{.name = "kvm.ring1", .advice = OTHER_HOST, CODE(ring1), .entry = VMM_ENTRY_PROT32,
+	 .group = PROBE_RING0, .code_wanted = PROBE_OK},
 	{.name = "kvm.step.ring0", .advice = N_("Ring crossings are sampled at exits instead of followed."),
 	 CODE(step0), RING0, .step = true, .steps_cpl = 0},
 	{.name = "kvm.step.ring3", .advice = N_("Code in ring 3 is seen at its exits alone."),

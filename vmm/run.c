@@ -75,13 +75,17 @@ static void finish(struct vmm_vcpu *v)
 	vmm_out_flush(&m->serial_out);
 	vmm_out_flush(&m->debug_out);
 	vmm_trace_end(v);
+	vmm_virt_end(v);
 	if (v->outcome == RS_OUT_FAIL_ENTRY)
 		check_entry(v);
 	vmm_snapshot(v);
 	if (needs_report(v->outcome) && m->ops->get_state(v, &s, NULL) == 0) {
 		rs_auto_str text = RS_STR_INIT;
 
-		vmm_explain(m, &s, &v->exit, v->outcome, &text);
+		if (v->virt)
+			vmm_virt_explain(v->virt, &text);
+		else
+			vmm_explain(m, &s, &v->exit, v->outcome, &text);
 		report(m, &text);
 	}
 	report_dropped(m, &m->serial_out, "serial");
@@ -188,6 +192,7 @@ static void *vcpu_main(void *arg)
 		vmm_clock_tune(&m->clock);
 		if (m->ops->peek(v, &v->rip, &v->cpl, NULL) == 0)
 			vmm_trace_start(v);
+		vmm_virt_start(v);
 		if (m->desc.start_paused)
 			vmm_pause(v);
 		if (loop(v, &m->error) < 0) {
@@ -303,6 +308,9 @@ static int prepare(struct vmm_machine *m, struct rs_err *err)
 		vmm_enter_linux(m, &s);
 		vmm_pc_after_bios(m->pc);
 	}
+	r = vmm_virt_new(&m->vcpu, &s, err);
+	if (r < 0)
+		return r;
 	r = m->ops->vcpu_new(m, 0, err);
 	if (r < 0)
 		return r;

@@ -10,6 +10,8 @@ void vmm_snapshot(struct vmm_vcpu *v)
 
 	if (m->ops->get_state(v, &s, NULL) < 0)
 		return;
+	if (v->virt)
+		vmm_virt_seen(v->virt, &s);
 	vmm_cpu_to_regs(&s, &regs);
 	rs_emit_state(m->em, RS_SRC_MONITOR, v->index, RS_BLOCK_REGS, &regs, sizeof(regs));
 	vmm_disasm_around(m, &s, 4, 12, &code);

@@ -30,8 +30,8 @@ int vmm_trace_new(struct vmm_vcpu *v, struct rs_err *err)
 
 	(void)err;
 	v->trace = t;
-	t->exact = v->m->desc.trace != VMM_TRACE_EXITS;
-	t->everywhere = v->m->desc.trace == VMM_TRACE_STEPS;
+	t->exact = v->m->desc.trace != VMM_TRACE_EXITS && (!v->virt || v->m->ops->exact);
+	t->everywhere = v->m->desc.trace == VMM_TRACE_STEPS && !v->virt;
 	v->m->ops->eager(v, t->exact);
 	return 0;
 }
@@ -77,7 +77,7 @@ void vmm_crossed(struct vmm_vcpu *v, unsigned to, enum rs_via via, uint64_t rip,
 	t->cpl = to;
 }
 
-static void sample(struct vmm_vcpu *v)
+void vmm_trace_sample(struct vmm_vcpu *v)
 {
 	if (v->cpl != v->trace->cpl)
 		vmm_crossed(v, v->cpl, RS_VIA_UNSEEN, v->rip, RS_SRC_EXIT, NULL);
@@ -312,7 +312,7 @@ static int trapped(struct vmm_vcpu *v, struct rs_err *err)
 	int r;
 
 	if (!t->flight) {
-		sample(v);
+		vmm_trace_sample(v);
 		return 0;
 	}
 	r = hide_tf(v, err);
@@ -400,8 +400,9 @@ int vmm_trace_after(struct vmm_vcpu *v, struct rs_err *err)
 	if (v->m->ops->exact)
 		return vmm_exact_after(v, err);
 	if (__builtin_expect(!t->exact && !t->stepping && !t->gates.any_planted, 1)) {
-		if (reason != KVM_EXIT_SHUTDOWN && reason != KVM_EXIT_FAIL_ENTRY)
-			sample(v);
+		/* A monitor in ring 0 knows the way in, and tells it. */
+		if (reason != KVM_EXIT_SHUTDOWN && reason != KVM_EXIT_FAIL_ENTRY && !v->virt)
+			vmm_trace_sample(v);
 		if (v->steps_left)
 			vmm_user_step_done(v);
 		return reason == KVM_EXIT_DEBUG;
@@ -436,7 +437,7 @@ int vmm_trace_after(struct vmm_vcpu *v, struct rs_err *err)
 		t->blind3 = true;
 	t->flight = false;
 	t->msrs_known = false;
-	sample(v);
+	vmm_trace_sample(v);
 	return 0;
 }
 
@@ -469,10 +470,10 @@ void vmm_trace_end(struct vmm_vcpu *v)
 	struct vmm_trace_state *t = v->trace;
 
 	vmm_trace_hide(v);
-	if (v->outcome == RS_OUT_SHUTDOWN || v->outcome == RS_OUT_FAIL_ENTRY)
+	if (v->outcome == RS_OUT_SHUTDOWN || v->outcome == RS_OUT_FAIL_ENTRY || v->virt)
 		return;
 	if (t->flight && v->outcome == RS_OUT_DEBUG_EXIT)
 		vmm_stepped(v);
 	if (!v->m->ops->exact)
-		sample(v);
+		vmm_trace_sample(v);
 }

@@ -75,6 +75,8 @@ static inline uint64_t vmm_pc(const struct vmm_cpu_state *s)
 /* The CPU left ring t->cpl for `to`. */
 void vmm_crossed(struct vmm_vcpu *v, unsigned to, enum rs_via via, uint64_t rip, enum rs_source src,
 		 const char *text);
+/* Is the guest in another ring than the last one known? */
+void vmm_trace_sample(struct vmm_vcpu *v);
 /* A return to an outer ring was under way when the guest left: it took place. */
 void vmm_returned(struct vmm_vcpu *v, unsigned cpl);
 /* One instruction was executed: t->insn at t->s. */

@@ -17,6 +17,7 @@
  *                they were reached; exact.c: from an engine that knows
  *   walk.c       the page walk     disasm.c   Zydis     tables.c   GDT, IDT, TSS
  *   deliver.c    what an exception meets on its way     explain.c  why a run ended
+ *   virt.c       the guest kernel in ring 1 under a monitor in ring 0: virt.h is the map
  *   probe.c, probe_run.c, probe_guests.c  tiny guests for `ringside doctor`
  *
  * Guest-physical map of a lab machine (all entry modes):
@@ -110,7 +111,9 @@ struct vmm_desc {
 	bool tables;              /* the monitor makes GDT (with ring-3 segments), IDT (empty), TSS; else
 				     only the GDT that the entry mode cannot do without */
 	bool user_pages;          /* long64: pages above the tables are user-accessible (U/S = 1) */
-	enum vmm_trace trace;
+	enum vmm_trace trace;     /* a monitor in ring 0 sees every crossing but those by which ring 1 goes to
+				     ring 3 on its own: then it is EXITS whatever stands here */
+	enum rs_technique technique; /* how the CPU is virtualized; all but ASSIST need prot32 and tables */
 	uint64_t timeout_ns;      /* watchdog over the run, paused time excluded; 0 = 10 s */
 	uint64_t exit_limit;      /* 0 = none */
 	uint64_t serial_limit;    /* bytes of one output stream kept; 0 = 1 MiB. More is counted, not kept */

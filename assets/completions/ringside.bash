@@ -42,6 +42,7 @@ _ringside()
 	"vm run":--trace|"vm run":-t) COMPREPLY=($(compgen -W "exits rings steps" -- "$cur")); return;;
 	"vm run":--initrd) COMPREPLY=($(compgen -f -- "$cur")); return;;
 	"vm run":--append) COMPREPLY=(); return;;
+	"vm run":--technique) COMPREPLY=($(compgen -W "assist trap translate para" -- "$cur")); return;;
 	"vm run":--input) COMPREPLY=(); return;;
 	"vm run":--timeout) COMPREPLY=(); return;;
 	"vm run":--exits) COMPREPLY=(); return;;
@@ -92,7 +93,7 @@ _ringside()
 		"record") opts+=" --hints --solution --workspace -w --engine -e";;
 		"replay") opts+=" --plain -p --json -j --grade -g --format -f --hints --speed";;
 		"lint") opts+=" --static --quiet -q";;
-		"vm run") opts+=" --engine -e --entry --memory -m --load --hole --no-tables --trace -t --pc --initrd --append --input --events --timeout --exits";;
+		"vm run") opts+=" --engine -e --entry --memory -m --load --hole --no-tables --trace -t --pc --initrd --append --technique --input --events --timeout --exits";;
 		"emu run") opts+=" --engine -e --without --no-chain --no-jump-cache --no-pin --no-return-stack --no-superblock --block --memory -m --timeout";;
 		"emu show") opts+=" --no-return-stack --no-superblock --stage -s --at --without --block";;
 		"image ls") opts+=" --store --json";;

@@ -18,6 +18,7 @@
 #define RS_PICK_bool(id)
 #define RS_PICK_source(id)
 #define RS_PICK_limit(id)
+#define RS_PICK_technique(id)
 
 #undef RS_PICK_via
 #define RS_PICK_via(id) id,
@@ -108,6 +109,14 @@ enum rs_limit {
 };
 #undef RS_PICK_limit
 #define RS_PICK_limit(id)
+#undef RS_PICK_technique
+#define RS_PICK_technique(id) id,
+enum rs_technique {
+#define RS_ENUM(group, id, name) RS_PICK_##group(RS_##id)
+#include "engine/base/enums.def"
+};
+#undef RS_PICK_technique
+#define RS_PICK_technique(id)
 
 #undef RS_PICK_via
 #undef RS_PICK_outcome
@@ -119,5 +128,6 @@ enum rs_limit {
 #undef RS_PICK_bool
 #undef RS_PICK_source
 #undef RS_PICK_limit
+#undef RS_PICK_technique
 
 #endif

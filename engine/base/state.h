@@ -29,6 +29,10 @@ struct rs_mem_head {
 	uint32_t is_virtual;     /* addr is linear (translated through CR3), not physical */
 };
 
+/* BLOCK_REWRITE, text: a first line  PC TAB CODE TAB INSTRUCTIONS TAB REWRITTEN NL  (hex, hex, decimal,
+ * decimal), then a line an instruction:  PC TAB ORIGINAL TAB CODE TAB = or ! TAB WHAT IT BECAME NL, where !
+ * marks one that was replaced. */
+
 /* ---- the translator (emu/) ----
  *
  * Sent when the program is paused, when it ends, on an order to inspect, and, while somebody watches
