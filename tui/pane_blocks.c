@@ -150,6 +150,10 @@ static struct tui_area draw_detail(struct tui_area a, const struct tui_pane *p, 
 	char n[40];
 	rs_str_addf(&title, tui_tr(p, N_("%s at 0x%llx: %u instructions, %u bytes of host code")),
 		    name_of(b, n, sizeof(n)), (unsigned long long)b->pc, b->insns, b->code_size);
+	if (tui_width(a.g, title.p) > a.w) {
+		rs_str_clear(&title);
+		rs_str_addf(&title, tui_tr(p, N_("%s: %u instructions, %u bytes")), name_of(b, n, sizeof(n)), b->insns, b->code_size);
+	}
 	ways_text(p, b, &ways);
 	return tui_pane_detail(a, title.p, ways.len ? ways.p : " ");
 }
