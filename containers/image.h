@@ -175,4 +175,39 @@ int ctr_image_import(struct ctr_store *s, const char *path, const char *name, co
 int ctr_image_copy(struct ctr_store *s, const char *from, const char *to, struct ctr_desc *out,
 		   struct rs_err *err);
 
+/* ---- building ---- */
+
+/* One step of a build, told when it begins and when it is done. */
+struct ctr_build_step {
+	unsigned number, total;  /* from 1 */
+	const char *stage;       /* its name, or its number as text */
+	const char *text;        /* the instruction */
+	bool done;               /* the rest is known when it is true: */
+	bool cached;             /* the layer was there already */
+	struct rs_text why;      /* why not; empty for what makes no layer */
+	struct ctr_desc layer;   /* size 0: none was made */
+	uint64_t ns;
+};
+struct ctr_build {
+	const char *context;     /* folder */
+	const char *file;        /* the Dockerfile; NULL: Dockerfile in the context */
+	const char *const *tag;  /* names for the result */
+	unsigned tags;
+	const char *target;      /* stage to stop at; NULL: the last one */
+	const char *const *arg;  /* "NAME=VALUE"; "NAME" takes the value from the environment */
+	unsigned args;
+	enum ctr_compress compress;
+	int level;
+	unsigned threads;
+	int64_t epoch;           /* every time in new layers; seconds */
+	const char *platform;    /* NULL: this machine's */
+	bool no_cache;
+	void (*step)(void *arg, const struct ctr_build_step *s); /* may be NULL */
+	void *step_arg;
+};
+/* Builds the image and tags it. *unused (may be NULL, appended to) names build arguments that no ARG
+ * took. A mistake in the Dockerfile has file, line and column. */
+int ctr_image_build(struct ctr_store *s, const struct ctr_build *b, struct ctr_desc *out, struct rs_str *unused,
+		    struct rs_err *err);
+
 #endif

@@ -213,26 +213,13 @@ void ctr_json_release(struct ctr_json *j)
 
 int ctr_json_fail(const struct ctr_json *j, const char *pointer, struct rs_err *err, const char *fmt, ...)
 {
-	static const char as_it_is[] = "%s";
-	struct rs_text text = { 0 };
 	va_list ap;
 	int line, col;
 
-	va_start(ap, fmt);
-	for (int l = 0; l < RS_LANGS; l++) {
-		const char *f = rs_tr(l, fmt);
-		va_list copy;
-
-		va_copy(copy, ap);
-		vsnprintf(text.in[l], sizeof(text.in[l]), rs_format_matches(fmt, f) ? f : fmt, copy);
-		va_end(copy);
-	}
-	va_end(ap);
 	ctr_json_place(j->text, j->n, pointer, &line, &col);
-	rs_err_at(err, -EBADMSG, j->name, line, col, as_it_is, text.in[RS_LANG_EN]);
-	for (int l = 0; err && l < RS_LANGS; l++)
-		snprintf(err->text[l], sizeof(err->text[l]), "%s%s%s", *pointer ? pointer : "", *pointer ? ": " : "",
-			 text.in[l]);
+	va_start(ap, fmt);
+	ctr_err_vat(err, -EBADMSG, j->name, line, col, pointer, fmt, ap);
+	va_end(ap);
 	return -EBADMSG;
 }
 

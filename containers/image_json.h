@@ -3,6 +3,7 @@
 #define CONTAINERS_IMAGE_JSON_H
 
 #include <json-c/json.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -15,6 +16,11 @@ struct ctr_json {
 	size_t n;
 	struct json_object *root;  /* an object */
 };
+
+/* An error at a place: "prefix: sentence", without the colon when there is no prefix. `fmt` is a
+ * translation key. Returns `code`. */
+int ctr_err_vat(struct rs_err *err, int code, const char *file, int line, int col, const char *prefix,
+		const char *fmt, va_list ap);
 
 /* Parses a copy of `text`. RFC 8259, no extensions; the root must be an object; nested 64 deep at most. */
 int ctr_json_parse(struct ctr_json *j, const char *name, const char *text, size_t n, struct rs_err *err);

@@ -55,6 +55,8 @@ struct ctr_layer {
 	unsigned pad;                 /* zeros behind it */
 	uint64_t entries, bytes;
 	bool raw;
+	int (*watch)(void *arg, const struct ctr_entry *e, struct rs_err *err);
+	void *watch_arg;
 
 	pthread_mutex_t mutex;
 	pthread_cond_t filled, freed;
@@ -371,6 +373,8 @@ int ctr_layer_entry(struct ctr_layer *l, const struct ctr_entry *e, struct rs_er
 	rs_auto_str head = RS_STR_INIT;
 	int ret = ctr_pax_header(e, &head, err);
 
+	if (ret == 0 && l->watch)
+		ret = l->watch(l->watch_arg, e, err);
 	if (ret < 0)
 		return ret;
 	l->entries++;
@@ -510,6 +514,13 @@ int ctr_layer_file(struct ctr_layer *l, int fd, uint64_t size, const char *name,
 	else
 		ctr_hash_drop(&h);
 	return ret;
+}
+
+void ctr_layer_watch(struct ctr_layer *l, int (*fn)(void *arg, const struct ctr_entry *e, struct rs_err *err),
+		     void *arg)
+{
+	l->watch = fn;
+	l->watch_arg = arg;
 }
 
 uint64_t ctr_layer_entries(const struct ctr_layer *l)

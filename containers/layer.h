@@ -72,6 +72,9 @@ int ctr_layer_raw(struct ctr_layer *l, const void *data, size_t n, struct rs_err
 int ctr_layer_finish(struct ctr_layer *l, struct ctr_desc *blob, char diff_id[CTR_DIGEST_SIZE],
 		     struct rs_err *err);
 void ctr_layer_drop(struct ctr_layer *l); /* NULL is fine */
+/* Called with every entry that is put in. */
+void ctr_layer_watch(struct ctr_layer *l, int (*fn)(void *arg, const struct ctr_entry *e, struct rs_err *err),
+		     void *arg);
 /* Entries and bytes of content so far. */
 uint64_t ctr_layer_entries(const struct ctr_layer *l);
 uint64_t ctr_layer_bytes(const struct ctr_layer *l);
@@ -81,6 +84,7 @@ int ctr_layer_compress(const char *media, enum ctr_compress *c);
 
 /* ---- a directory tree as a layer: layer_tree.c ---- */
 
+struct ctr_wrote;
 struct ctr_tree_opts {
 	const char *prefix;      /* where the tree stands in the image, "" at the top */
 	bool owner;              /* uid and gid below instead of those of the files */
@@ -90,15 +94,25 @@ struct ctr_tree_opts {
 	int64_t epoch;           /* every time */
 	bool overlay;            /* an OverlayFS upper layer: its whiteouts become the layer's */
 	bool root;               /* with an entry for the tree's root */
-	/* Is this path (below the tree's root) wanted? A folder that is not and `prune` is not entered.
-	 * NULL: everything. */
+	const char *base;        /* what the paths below begin with, "" or NULL: nothing */
+	/* Is this path wanted? A folder that is not and `prune` is not entered. NULL: everything. */
 	bool (*want)(void *arg, const char *path, bool folder, bool *prune);
-	/* Told of every entry written; the SHA-256 is that of a regular file's content, else NULL. */
-	void (*wrote)(void *arg, const char *path, const struct stat *st, const char *link,
-		      const unsigned char *sum);
+	/* Told of every entry. */
+	void (*wrote)(void *arg, const struct ctr_wrote *w);
+	/* Only without a layer: must the file's content be read? NULL: never. */
+	bool (*need)(void *arg, const char *path, const struct stat *st);
 	void *arg;
 };
-/* Entries in the order of their names, byte by byte, a folder before what is in it. */
+struct ctr_wrote {
+	const char *path;
+	const struct stat *st;
+	const char *link;            /* of a symbolic link its text; of a hard link the path of its first name */
+	bool hard;
+	const unsigned char *sum;    /* SHA-256 of a regular file's content and extended attributes; NULL: not
+					read, or no regular file */
+};
+/* Entries in the order of their names, byte by byte, a folder before what is in it. Without a layer
+ * (NULL) the tree is only gone through. */
 int ctr_layer_tree(struct ctr_layer *l, int dirfd, const char *name, const struct ctr_tree_opts *o,
 		   struct rs_err *err);
 /* One file or folder (and what is in it) under another name. */

@@ -167,6 +167,48 @@ static void fill(struct tree *t, const struct stat *st, struct ctr_entry *e)
 	e->rdev = st->st_rdev;
 }
 
+static int put(struct tree *t, const struct ctr_entry *e, struct rs_err *err)
+{
+	return t->l ? ctr_layer_entry(t->l, e, err) : 0;
+}
+
+static void tell(struct tree *t, const struct stat *st, const struct ctr_entry *e, const unsigned char *sum)
+{
+	struct ctr_wrote w = { t->path.p, st, e->link, e->hard, sum };
+
+	if (t->o->wrote)
+		t->o->wrote(t->o->arg, &w);
+}
+
+/* The content's sum, and that of the extended attributes when there are any. */
+static void with_xattrs(unsigned char sum[32], const struct ctr_entry *e)
+{
+	struct ctr_hash h;
+
+	if (!e->xattrs)
+		return;
+	ctr_hash_begin(&h);
+	ctr_hash_add(&h, sum, 32);
+	for (unsigned i = 0; i < e->xattrs; i++) {
+		ctr_hash_add(&h, e->xattr[i].name, strlen(e->xattr[i].name) + 1);
+		ctr_hash_add(&h, e->xattr[i].value, e->xattr[i].n);
+	}
+	ctr_hash_raw(&h, sum);
+}
+
+static int hash_file(int fd, unsigned char sum[32])
+{
+	rs_auto_free char *buf = rs_xmalloc(256u << 10);
+	struct ctr_hash h;
+	ssize_t n;
+
+	ctr_hash_begin(&h);
+	while ((n = read(fd, buf, 256u << 10)) > 0)
+		ctr_hash_add(&h, buf, (size_t)n);
+	ctr_hash_raw(&h, sum);
+	return n < 0 ? -errno : 0;
+}
+
 /* A whiteout beside or inside: an empty file with a special name. */
 static int whiteout(struct tree *t, const char *dir, size_t dir_len, const char *name, struct rs_err *err)
 {
@@ -178,7 +220,7 @@ static int whiteout(struct tree *t, const char *dir, size_t dir_len, const char 
 		rs_str_addc(&path, '/');
 	rs_str_add(&path, name);
 	e.path = path.p;
-	return ctr_layer_entry(t->l, &e, err);
+	return put(t, &e, err);
 }
 
 static int write_whiteout(struct tree *t, struct rs_err *err)
@@ -200,14 +242,13 @@ static int entry_folder(struct tree *t, int fd, const struct stat *st, unsigned 
 
 	fill(t, st, &e);
 	if (t->full.len || t->o->root) {
-		ret = read_xattrs(t, fd, x, &e.xattrs, err);
+		ret = t->l ? read_xattrs(t, fd, x, &e.xattrs, err) : 0;
 		e.xattr = x;
 		if (ret == 0)
-			ret = ctr_layer_entry(t->l, &e, err);
+			ret = put(t, &e, err);
 		if (ret < 0)
 			return ret;
-		if (t->o->wrote)
-			t->o->wrote(t->o->arg, t->path.p, st, NULL, NULL);
+		tell(t, st, &e, NULL);
 	}
 	if (t->o->overlay && is_opaque(fd)) {
 		ret = whiteout(t, t->full.p, t->full.len, CTR_OPAQUE, err);
@@ -217,15 +258,21 @@ static int entry_folder(struct tree *t, int fd, const struct stat *st, unsigned 
 	return folder(t, fd, depth + 1, err);
 }
 
-static int entry_file(struct tree *t, int dir, const char *name, struct rs_err *err)
+static int entry_file(struct tree *t, int dir, const char *name, const struct stat *st, struct rs_err *err)
 {
-	rs_auto_close int fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	rs_auto_close int fd = -1;
 	struct ctr_xattr x[XATTRS_MAX];
 	unsigned char sum[32];
 	struct ctr_entry e;
 	struct stat now;
 	int ret;
 
+	if (!t->l && !(t->o->need && t->o->need(t->o->arg, t->path.p, st))) {
+		fill(t, st, &e);
+		tell(t, st, &e, NULL);
+		return 0;
+	}
+	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (fd < 0 || fstat(fd, &now) < 0)
 		return fail(t, errno, err);
 	if (!S_ISREG(now.st_mode))
@@ -235,11 +282,15 @@ static int entry_file(struct tree *t, int dir, const char *name, struct rs_err *
 	ret = read_xattrs(t, fd, x, &e.xattrs, err);
 	e.xattr = x;
 	if (ret == 0)
-		ret = ctr_layer_entry(t->l, &e, err);
-	if (ret == 0)
+		ret = put(t, &e, err);
+	if (ret == 0 && t->l)
 		ret = ctr_layer_file(t->l, fd, e.size, t->path.p, t->o->wrote ? sum : NULL, err);
-	if (ret == 0 && t->o->wrote)
-		t->o->wrote(t->o->arg, t->path.p, &now, NULL, sum);
+	else if (ret == 0 && (ret = hash_file(fd, sum)) < 0)
+		ret = fail(t, -ret, err);
+	if (ret == 0 && t->o->wrote) {
+		with_xattrs(sum, &e);
+		tell(t, &now, &e, sum);
+	}
 	return ret;
 }
 
@@ -259,9 +310,9 @@ static int entry_other(struct tree *t, int dir, const char *name, const struct s
 		e.link = target;
 		e.mode = S_IFLNK | 0777;
 	}
-	ret = ctr_layer_entry(t->l, &e, err);
-	if (ret == 0 && t->o->wrote)
-		t->o->wrote(t->o->arg, t->path.p, st, e.link, NULL);
+	ret = put(t, &e, err);
+	if (ret == 0)
+		tell(t, st, &e, NULL);
 	return ret;
 }
 
@@ -273,10 +324,52 @@ static int entry_hard(struct tree *t, const struct stat *st, const char *first, 
 	fill(t, st, &e);
 	e.hard = true;
 	e.link = first;
-	ret = ctr_layer_entry(t->l, &e, err);
-	if (ret == 0 && t->o->wrote)
-		t->o->wrote(t->o->arg, t->path.p, st, first, NULL);
+	ret = put(t, &e, err);
+	if (ret == 0)
+		tell(t, st, &e, NULL);
 	return ret;
+}
+
+static void push(struct rs_str *s, const char *name)
+{
+	if (s->len)
+		rs_str_addc(s, '/');
+	rs_str_add(s, name);
+}
+
+static void pop(struct rs_str *s, size_t len)
+{
+	s->len = len;
+	if (s->cap)
+		s->p[len] = '\0';
+}
+
+/* Is anything in this folder wanted, which itself is not? Then the folder must be there for it. */
+static bool any_wanted(struct tree *t, int fd)
+{
+	size_t path = t->path.len;
+	struct names names;
+	bool found = false;
+
+	if (names_read(fd, &names) < 0)
+		return true; /* the error is met again */
+	for (size_t i = 0; !found && i < names.n; i++) {
+		bool prune = false;
+		struct stat st;
+
+		push(&t->path, names.v[i]);
+		if (fstatat(fd, names.v[i], &st, AT_SYMLINK_NOFOLLOW) == 0) {
+			found = t->o->want(t->o->arg, t->path.p, S_ISDIR(st.st_mode), &prune);
+			if (!found && S_ISDIR(st.st_mode) && !prune) {
+				rs_auto_close int sub = openat(fd, names.v[i], O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+				found = sub >= 0 && any_wanted(t, sub);
+			}
+		}
+		pop(&t->path, path);
+	}
+	names_release(&names);
+	return found;
 }
 
 /* The entry `name` of the open folder, whose path is t->path. */
@@ -296,8 +389,8 @@ static int entry(struct tree *t, int dir, const char *name, unsigned depth, stru
 
 		if (fd < 0)
 			return fail(t, errno, err);
-		if (!wanted) /* something below it may be */
-			return folder(t, fd, depth + 1, err);
+		if (!wanted && !any_wanted(t, fd))
+			return 0;
 		return entry_folder(t, fd, &st, depth, err);
 	}
 	if (t->o->overlay && S_ISCHR(st.st_mode) && st.st_rdev == makedev(0, 0))
@@ -307,22 +400,8 @@ static int entry(struct tree *t, int dir, const char *name, unsigned depth, stru
 	if (st.st_nlink > 1 && (first = first_name(t, &st)))
 		return entry_hard(t, &st, first, err);
 	if (S_ISREG(st.st_mode))
-		return entry_file(t, dir, name, err);
+		return entry_file(t, dir, name, &st, err);
 	return entry_other(t, dir, name, &st, err);
-}
-
-static void push(struct rs_str *s, const char *name)
-{
-	if (s->len)
-		rs_str_addc(s, '/');
-	rs_str_add(s, name);
-}
-
-static void pop(struct rs_str *s, size_t len)
-{
-	s->len = len;
-	if (s->cap)
-		s->p[len] = '\0';
 }
 
 static int folder(struct tree *t, int fd, unsigned depth, struct rs_err *err)
@@ -356,6 +435,8 @@ static void tree_begin(struct tree *t, struct ctr_layer *l, const char *name, co
 	t->name = name;
 	t->path = t->full = none;
 	t->names = rs_xmalloc(XATTR_BYTES);
+	if (o->base)
+		rs_str_add(&t->path, o->base);
 }
 
 static void tree_end(struct tree *t)

@@ -55,6 +55,15 @@ _ringside()
 	"emu show":--at) COMPREPLY=(); return;;
 	"emu show":--without) COMPREPLY=(); return;;
 	"emu show":--block) COMPREPLY=(); return;;
+	"image build":--tag|"image build":-t) COMPREPLY=(); return;;
+	"image build":--file|"image build":-f) COMPREPLY=($(compgen -f -- "$cur")); return;;
+	"image build":--build-arg) COMPREPLY=(); return;;
+	"image build":--target) COMPREPLY=(); return;;
+	"image build":--compress|"image build":-c) COMPREPLY=($(compgen -W "gzip zstd none" -- "$cur")); return;;
+	"image build":--level) COMPREPLY=(); return;;
+	"image build":--threads) COMPREPLY=(); return;;
+	"image build":--platform) COMPREPLY=(); return;;
+	"image build":--store) COMPREPLY=($(compgen -d -- "$cur")); return;;
 	"image ls":--store) COMPREPLY=($(compgen -d -- "$cur")); return;;
 	"image inspect":--store) COMPREPLY=($(compgen -d -- "$cur")); return;;
 	"image inspect":--platform) COMPREPLY=(); return;;
@@ -96,6 +105,7 @@ _ringside()
 		"vm run") opts+=" --engine -e --entry --memory -m --load --hole --no-tables --trace -t --pc --initrd --append --technique --input --events --timeout --exits";;
 		"emu run") opts+=" --engine -e --without --no-chain --no-jump-cache --no-pin --no-return-stack --no-superblock --block --memory -m --timeout";;
 		"emu show") opts+=" --no-return-stack --no-superblock --stage -s --at --without --block";;
+		"image build") opts+=" --tag -t --file -f --build-arg --target --no-cache --quiet -q --compress -c --level --threads --platform --store";;
 		"image ls") opts+=" --store --json";;
 		"image inspect") opts+=" --store --platform --part";;
 		"image history") opts+=" --store --platform";;
@@ -127,7 +137,8 @@ _ringside()
 	"emu") COMPREPLY=($(compgen -W "run show" -- "$cur"));;
 	"emu run") COMPREPLY=($(compgen -f -- "$cur"));;
 	"emu show") COMPREPLY=($(compgen -f -- "$cur"));;
-	"image") COMPREPLY=($(compgen -W "ls inspect history tag rm import export unpack prune verify" -- "$cur"));;
+	"image") COMPREPLY=($(compgen -W "build ls inspect history tag rm import export unpack prune verify" -- "$cur"));;
+	"image build") COMPREPLY=($(compgen -d -- "$cur"));;
 	"image ls") COMPREPLY=();;
 	"image inspect") COMPREPLY=();;
 	"image history") COMPREPLY=();;
