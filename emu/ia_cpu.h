@@ -48,6 +48,7 @@ struct emu_ia_cross {
 	bool has_error, has_gate, stack_switched; /* stack_switched: through the TSS or IST, or popped */
 	uint32_t error;
 	struct emu_ia_point from, to; /* from.rip: what the handler returns to */
+	uint64_t at;            /* RIP of the instruction that did it, or was interrupted */
 	uint8_t gate[16];       /* the gate that was used as it stands in memory (has_gate; legacy: 8 bytes) */
 	uint8_t code[8];        /* the new code segment's descriptor, 0 in real mode and for syscall ... sysexit */
 };

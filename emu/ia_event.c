@@ -33,6 +33,7 @@ void ia_cross_begin(struct emu_ia_vcpu *v, unsigned cause)
 	memset(&v->cross, 0, sizeof(v->cross));
 	v->cross.cause = (uint8_t)cause;
 	v->cross.from = point(v);
+	v->cross.at = v->cross.from.rip;
 }
 
 void ia_cross_end(struct emu_ia_vcpu *v)

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -104,6 +105,26 @@ static void rtc_set(void **state)
 	assert_time((const unsigned[]){ 0x31, 0x15, 0x08, 0x31, 0x12, 0x99 });
 	set_cmos(2, 0x20); /* one byte of a running clock */
 	assert_time((const unsigned[]){ 0x31, 0x20, 0x08, 0x31, 0x12, 0x99 });
+}
+
+/* The calendar against the C library's, over four centuries and the turn of the epoch. */
+static void rtc_calendar(void **state)
+{
+	(void)state;
+	for (int64_t t = -5000000000; t < 7500000000; t += 86400 * 13 + 7777) {
+		time_t c = (time_t)t;
+		struct tm tm;
+
+		gmtime_r(&c, &tm);
+		vmm_rtc_init(&pc.rtc, (struct vmm_time){ ns, NULL }, (struct vmm_line){ 0 }, t, 1 << 20);
+		set_cmos(11, 0x06);
+		assert_time((const unsigned[]){ (unsigned)tm.tm_sec, (unsigned)tm.tm_min, (unsigned)tm.tm_hour,
+						(unsigned)tm.tm_mday, (unsigned)tm.tm_mon + 1, (unsigned)(tm.tm_year + 1900) % 100 });
+		assert_int_equal(cmos(6), tm.tm_wday + 1);
+		set_cmos(11, 0x86);
+		set_cmos(11, 0x06); /* taken back as it stands */
+		assert_int_equal(pc.rtc.epoch + 7, t);
+	}
 }
 
 static void rtc_uip(void **state)
@@ -293,6 +314,8 @@ static void fw_cfg(void **state)
 	assert_int_equal(in8(0x511), 0); /* past the end */
 	select_item(0x77);
 	assert_int_equal(in8(0x511), 0);
+	select_item(0x8000); /* the first item of the architecture is not the signature */
+	assert_int_equal(in8(0x511), 0);
 	for (unsigned i = 1; i < VMM_FWCFG_FILES; i++)
 		assert_int_equal(vmm_fwcfg_add_file(&pc.fwcfg, "x", text, 5), 0);
 	assert_true(vmm_fwcfg_add_file(&pc.fwcfg, "x", text, 5) < 0);
@@ -346,6 +369,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(rtc_time, setup),
 		cmocka_unit_test_setup(rtc_set, setup),
+		cmocka_unit_test_setup(rtc_calendar, setup),
 		cmocka_unit_test_setup(rtc_uip, setup),
 		cmocka_unit_test_setup(rtc_interrupts, setup),
 		cmocka_unit_test_setup(cmos_memory, setup),

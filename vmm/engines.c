@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
-static const struct vmm_engine_ops *const engines[] = { &vmm_engine_kvm };
+static const struct vmm_engine_ops *const engines[] = { &vmm_engine_kvm, &vmm_engine_soft };
 
 const struct vmm_engine_ops *vmm_engine_pick(const char *name, struct rs_err *err)
 {

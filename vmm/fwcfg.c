@@ -73,6 +73,6 @@ void vmm_fwcfg_write(void *fwcfg, unsigned off, unsigned size, uint64_t value)
 
 	if (off != SELECTOR || size != 2)
 		return;
-	f->key = value & 0x3fff; /* bits 14 and 15: write, and a space of items that is empty here */
+	f->key = value & 0xbfff; /* bit 14 once meant writing; bit 15: items of the architecture, of which there are none */
 	f->at = 0;
 }

@@ -2,7 +2,6 @@
  * and its successors use them). The time is the host's, moved by what the guest sets.
  */
 #include <string.h>
-#include <time.h>
 
 #include "vmm/pc.h"
 
@@ -11,6 +10,7 @@ enum { SECONDS = 0, SECONDS_ALARM = 1, MINUTES = 2, MINUTES_ALARM = 3, HOURS = 4
 enum { A_UIP = 0x80, B_SET = 0x80, B_PIE = 0x40, B_AIE = 0x20, B_UIE = 0x10, B_BINARY = 0x04, B_24 = 0x02,
        C_IRQ = 0x80, C_PF = 0x40, C_AF = 0x20, C_UF = 0x10, D_VALID = 0x80 };
 #define SECOND 1000000000u
+#define DAY_SECONDS 86400
 #define UPDATE_NS 2228000u     /* 244 us of warning and 1984 us of update (table 5) */
 #define CRYSTAL 32768u
 
@@ -45,35 +45,50 @@ static int decode_hour(const struct vmm_rtc *r, uint8_t v)
 	return decode(r, v & 0x7f) % 12 + (v & 0x80 ? 12 : 0);
 }
 
+/* The calendar by hand: the C library's would read files about time zones, which an experiment may not. Years are
+ * counted from March, so that the odd day is the last. Days since 1970-01-01. */
+static int64_t days_of(int year, int month, int day)
+{
+	int64_t y = year - (month < 3), era = (y < 0 ? y - 399 : y) / 400;
+	int64_t of_year = (153 * (month + (month < 3 ? 9 : -3)) + 2) / 5 + day - 1, of_era = y - era * 400;
+
+	return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
+}
+
+static void date_of(int64_t days, int *year, int *month, int *day)
+{
+	int64_t d = days + 719468, era = (d < 0 ? d - 146096 : d) / 146097, of_era = d - era * 146097;
+	int64_t y = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+	int64_t of_year = of_era - (365 * y + y / 4 - y / 100), m = (5 * of_year + 2) / 153;
+
+	*day = (int)(of_year - (153 * m + 2) / 5 + 1);
+	*month = (int)(m < 10 ? m + 3 : m - 9);
+	*year = (int)(y + era * 400 + (*month < 3));
+}
+
 static void show_time(struct vmm_rtc *r, int64_t at)
 {
-	time_t t = (time_t)at;
-	struct tm tm;
+	int64_t days = (at < 0 ? at - DAY_SECONDS + 1 : at) / DAY_SECONDS;
+	int year, month, day, s = (int)(at - days * DAY_SECONDS);
 
-	gmtime_r(&t, &tm);
-	r->ram[SECONDS] = encode(r, tm.tm_sec);
-	r->ram[MINUTES] = encode(r, tm.tm_min);
-	r->ram[HOURS] = encode_hour(r, tm.tm_hour);
-	r->ram[WEEKDAY] = encode(r, tm.tm_wday + 1);
-	r->ram[DAY] = encode(r, tm.tm_mday);
-	r->ram[MONTH] = encode(r, tm.tm_mon + 1);
-	r->ram[YEAR] = encode(r, tm.tm_year % 100);
-	r->ram[CENTURY] = (uint8_t)((1900 + tm.tm_year) / 1000 << 4 | (1900 + tm.tm_year) / 100 % 10);
+	date_of(days, &year, &month, &day);
+	r->ram[SECONDS] = encode(r, s % 60);
+	r->ram[MINUTES] = encode(r, s / 60 % 60);
+	r->ram[HOURS] = encode_hour(r, s / 3600);
+	r->ram[WEEKDAY] = encode(r, (int)(((days + 4) % 7 + 7) % 7) + 1); /* the first day was a Thursday */
+	r->ram[DAY] = encode(r, day);
+	r->ram[MONTH] = encode(r, month);
+	r->ram[YEAR] = encode(r, year % 100);
+	r->ram[CENTURY] = (uint8_t)(year / 1000 << 4 | year / 100 % 10);
 }
 
 static void take_time(struct vmm_rtc *r)
 {
 	int century = (r->ram[CENTURY] >> 4) * 10 + (r->ram[CENTURY] & 15);
-	struct tm tm = {
-		.tm_sec = decode(r, r->ram[SECONDS]),
-		.tm_min = decode(r, r->ram[MINUTES]),
-		.tm_hour = decode_hour(r, r->ram[HOURS]),
-		.tm_mday = decode(r, r->ram[DAY]),
-		.tm_mon = decode(r, r->ram[MONTH]) - 1,
-		.tm_year = century * 100 + decode(r, r->ram[YEAR]) - 1900,
-	};
+	int64_t days = days_of(century * 100 + decode(r, r->ram[YEAR]), decode(r, r->ram[MONTH]), decode(r, r->ram[DAY]));
 
-	r->epoch = (int64_t)timegm(&tm) - (int64_t)(vmm_time_ns(&r->time) / SECOND);
+	r->epoch = days * DAY_SECONDS + decode_hour(r, r->ram[HOURS]) * 3600 + decode(r, r->ram[MINUTES]) * 60 +
+		   decode(r, r->ram[SECONDS]) - (int64_t)(vmm_time_ns(&r->time) / SECOND);
 }
 
 static bool set_mode(const struct vmm_rtc *r)
