@@ -177,6 +177,8 @@ char *eng_labs_dir(struct rs_err *err);
 /* Can this machine run the lesson? 0, or negative with one sentence in err that says what is
  * missing and how to get it. `engine` NULL: any that the lesson claims. */
 int eng_lesson_runnable(const struct eng_lesson *l, const char *engine, struct rs_err *err);
+/* The best engine that it can run on here; NULL: it does not matter, or none. */
+const char *eng_lesson_engine(const struct eng_lesson *l);
 /* The same of one ability that `requires:` may name (abilities.def). */
 int eng_ability(const char *name, struct rs_err *err);
 

@@ -56,7 +56,9 @@ struct eng_session *eng_session_new(const struct eng_session_opts *o, struct rs_
 
 	s->workspace = rs_steal(work);
 	s->include = include_dir(o->lesson);
-	s->engine = o->engine ? rs_xstrdup(o->engine) : NULL;
+	const char *engine = o->engine ? o->engine : eng_lesson_engine(o->lesson);
+
+	s->engine = engine ? rs_xstrdup(engine) : NULL;
 	s->full = o->full;
 	s->trace = o->all_steps_trace;
 	/* A verdict needs what its checks look at; screens and recordings also what views show. */

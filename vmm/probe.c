@@ -236,6 +236,45 @@ static unsigned probe_device(struct vmm_ability *out, struct vmm_kvm_facts *f)
 	return 5;
 }
 
+/* The software CPU runs everywhere; how fast? The loop of probe_speed in a machine like those of the probes. */
+static void probe_soft(struct vmm_ability *a)
+{
+	const struct probe_guest *g = &vmm_probe_speed;
+	size_t size = (size_t)((const char *)g->end - (const char *)g->code);
+	struct vmm_cpu_state s;
+	struct vmm_machine *m;
+	struct rs_err err = RS_ERR_INIT;
+	struct vmm_desc d;
+	uint64_t t = 0;
+
+	vmm_desc_init(&d);
+	d.entry = g->entry;
+	d.memory = PROBE_MEMORY;
+	m = vmm_machine_new(&d, NULL, &err);
+	if (m) {
+		m->ops = &vmm_engine_soft;
+		memcpy(vmm_ram(m, PROBE_CODE, size), g->code, size);
+		if (vmm_trace_new(&m->vcpu, &err) == 0 && m->ops->vm_new(m, &err) == 0 &&
+		    vmm_entry_setup(m, &d, PROBE_CODE, &s, &err) == 0 && m->ops->vcpu_new(m, 0, &err) == 0 &&
+		    m->ops->set_state(&m->vcpu, &s, &err) == 0) {
+			t = vmm_now_ns();
+			while (!m->vcpu.ended && m->ops->run(&m->vcpu, &m->vcpu.exit, &err) == -EINTR)
+				;
+			t = vmm_now_ns() - t;
+		}
+	}
+	if (m && m->vcpu.ended && m->vcpu.code == PROBE_OK) {
+		set(a, "soft", VMM_REAL, NULL);
+		rs_text_set(&a->detail, N_("the software CPU runs: a loop of two instructions takes %.1f ns a turn"),
+			    (double)t / VMM_PROBE_LOOPS);
+	} else {
+		set(a, "soft", VMM_BROKEN, N_("This is a fault of Ringside: report it."));
+		for (int l = 0; l < RS_LANGS; l++)
+			snprintf(a->detail.in[l], sizeof(a->detail.in[l]), "%.190s", err.text[l]);
+	}
+	vmm_machine_free(m);
+}
+
 unsigned vmm_probe(struct vmm_ability *out, unsigned max)
 {
 	struct vmm_ability row[VMM_ABILITIES_MAX];
@@ -255,6 +294,8 @@ unsigned vmm_probe(struct vmm_ability *out, unsigned max)
 			vmm_probe_run_free(r);
 		}
 	}
+	if (n < VMM_ABILITIES_MAX)
+		probe_soft(&row[n++]);
 	n = n < max ? n : max;
 	memcpy(out, row, n * sizeof(row[0]));
 	return n;
