@@ -168,6 +168,16 @@ static enum emu_ia_as as_of(const struct emu_ia_vcpu *v, bool system)
 	return !system ? as_now(v) : v->mmu.cr4 & IA_CR4_SMAP ? IA_AS_KERNEL_SMAP : IA_AS_KERNEL;
 }
 
+/* The host's memory for an access that the TLB lets through as it is, or NULL. */
+static uint8_t *quick(const struct emu_ia_vcpu *v, uint64_t linear, unsigned bytes, bool write, enum emu_ia_as as)
+{
+	const struct emu_ia_tlb *t = &v->mmu.tlb[as][linear / PAGE % EMU_IA_TLB];
+
+	if (t->tag[write ? IA_WRITE : IA_READ] != (linear & ~(uint64_t)(PAGE - 1)) || linear % PAGE + bytes > PAGE)
+		return NULL;
+	return (uint8_t *)(uintptr_t)(linear + t->addend);
+}
+
 static int access_memory(struct emu_ia_vcpu *v, uint64_t linear, uint8_t *data, unsigned bytes, bool write, bool system)
 {
 	struct piece p[2];
@@ -183,13 +193,23 @@ static int access_memory(struct emu_ia_vcpu *v, uint64_t linear, uint8_t *data, 
 
 int ia_mem_read(struct emu_ia_vcpu *v, uint64_t linear, void *to, unsigned bytes, bool system)
 {
+	const uint8_t *host = quick(v, linear, bytes, false, as_of(v, system));
+
+	if (host) {
+		memcpy(to, host, bytes);
+		return 0;
+	}
 	return access_memory(v, linear, to, bytes, false, system);
 }
 
 int ia_mem_write(struct emu_ia_vcpu *v, uint64_t linear, const void *from, unsigned bytes, bool system)
 {
-	uint8_t data[512];
+	uint8_t data[512], *host = quick(v, linear, bytes, true, as_of(v, system));
 
+	if (host) {
+		memcpy(host, from, bytes);
+		return 0;
+	}
 	memcpy(data, from, bytes);
 	return access_memory(v, linear, data, bytes, true, system);
 }
@@ -328,4 +348,45 @@ uint32_t emu_soft_access(struct emu_cpu *cpu, uint64_t a, unsigned info, uint64_
 	cpu->exc = (uint32_t)e;
 	cpu->pc = pc;
 	return 1;
+}
+
+/* -- REP MOVS, REP STOS -- */
+
+static void store_units(uint8_t *to, uint64_t value, unsigned bytes, uint64_t n)
+{
+	for (uint64_t k = 0; k < n; k++)
+		memcpy(to + k * bytes, &value, bytes);
+}
+
+static void move_units(uint8_t *to, const uint8_t *from, unsigned bytes, uint64_t n)
+{
+	if (to <= from || to >= from + n * bytes) {
+		memmove(to, from, n * bytes);
+		return;
+	}
+	/* the source is what was written a moment ago: how a pattern is spread */
+	for (uint64_t k = 0; k < n; k++)
+		memmove(to + k * bytes, from + k * bytes, bytes);
+}
+
+uint64_t emu_ia_bulk(struct emu_cpu *cpu, uint64_t count, uint64_t how)
+{
+	struct emu_ia_vcpu *v = ia_sys(cpu);
+	unsigned size = how & 7, bytes = 1u << size;
+	uint64_t to = cpu->scratch[0], from = cpu->scratch[1], n = (PAGE - to % PAGE) >> size;
+	enum emu_ia_as as = as_now(v);
+	uint8_t *host = quick(v, to, bytes, true, as);
+	const uint8_t *source = how & IA_BULK_MOVE ? quick(v, from, bytes, false, as) : NULL;
+
+	if ((how & IA_BULK_DOWN) || !host || ((how & IA_BULK_MOVE) && !source))
+		return 0;
+	if (source && n > (PAGE - from % PAGE) >> size)
+		n = (PAGE - from % PAGE) >> size;
+	if (n > count)
+		n = count;
+	if (source)
+		move_units(host, source, bytes, n);
+	else
+		store_units(host, from, bytes, n);
+	return n;
 }

@@ -14,6 +14,7 @@ void emu_ia_mmu_init(struct emu_ia_mmu *m, uint8_t *(*ram)(void *arg, uint64_t g
 	m->ram = ram;
 	m->arg = arg;
 	m->physical_bits = physical_bits;
+	m->fills = IA_TLB_FILLS + 1;
 	emu_ia_mmu_flush(m, true);
 	m->flushes = 0;
 }
@@ -175,6 +176,15 @@ static void fill(struct emu_ia_mmu *m, struct emu_ia_tlb *t, uint64_t linear, co
 	t->mask = w->mask;
 	t->global = (w->leaf & G) && (m->cr4 & IA_CR4_PGE);
 	t->large = w->mask >= PAGE;
+	if (t->large && (m->cr0 & IA_CR0_PG)) {
+		unsigned h = (unsigned)((linear >> 21 ^ linear >> 31) % 1024);
+
+		m->large[h / 64] |= 1ull << h % 64;
+		m->huge |= w->mask > 0x1fffff;
+	}
+	if (m->fills < IA_TLB_FILLS)
+		m->filled[m->fills] = (uint16_t)(t - m->tlb[0]);
+	m->fills++;
 	for (unsigned k = 0; k < 3; k++)
 		t->tag[k] = may[k] ? page | (!t->host || (k == IA_WRITE && how) ? IA_TLB_SLOW : 0) : ~0ull;
 }
@@ -216,20 +226,66 @@ uint64_t emu_ia_mapping(const struct emu_ia_mmu *m, uint64_t linear, enum emu_ia
 	return PAGE - 1;
 }
 
+/* Forgets an entry, or notes that it stays. */
+static void drop(struct emu_ia_mmu *m, unsigned n, bool globals_too)
+{
+	struct emu_ia_tlb *t = &m->tlb[0][n];
+
+	if (globals_too || !t->global) {
+		memset(t->tag, 0xff, sizeof(t->tag));
+		return;
+	}
+	if (m->fills < IA_TLB_FILLS)
+		m->filled[m->fills] = (uint16_t)n;
+	m->fills++;
+}
+
+static void flush_filled(struct emu_ia_mmu *m, bool globals_too)
+{
+	unsigned n = m->fills;
+
+	m->fills = 0;
+	for (unsigned k = 0; k < n; k++)
+		drop(m, m->filled[k], globals_too);
+}
+
+static void flush_all(struct emu_ia_mmu *m, bool globals_too)
+{
+	m->fills = 0;
+	for (unsigned n = 0; n < IA_AS_COUNT * EMU_IA_TLB; n++)
+		drop(m, n, globals_too);
+}
+
 void emu_ia_mmu_flush(struct emu_ia_mmu *m, bool globals_too)
 {
 	m->flushes++;
-	for (unsigned as = 0; as < IA_AS_COUNT; as++)
-		for (unsigned n = 0; n < EMU_IA_TLB; n++)
-			if (globals_too || !m->tlb[as][n].global)
-				memset(m->tlb[as][n].tag, 0xff, sizeof(m->tlb[as][n].tag));
+	if (globals_too) {
+		memset(m->large, 0, sizeof(m->large));
+		m->huge = false;
+	}
+	if (m->fills <= IA_TLB_FILLS)
+		flush_filled(m, globals_too);
+	else
+		flush_all(m, globals_too);
+}
+
+static unsigned large_hash(uint64_t linear)
+{
+	return (unsigned)((linear >> 21 ^ linear >> 31) % 1024);
 }
 
 void emu_ia_mmu_invalidate(struct emu_ia_mmu *m, uint64_t linear)
 {
+	unsigned h = large_hash(linear);
+
+	if (!m->huge && !(m->large[h / 64] >> h % 64 & 1)) {
+		for (unsigned as = 0; as < IA_AS_COUNT; as++)
+			memset(m->tlb[as][linear / PAGE % EMU_IA_TLB].tag, 0xff, sizeof(m->tlb[as][0].tag));
+		return;
+	}
 	for (unsigned as = 0; as < IA_AS_COUNT; as++)
 		for (unsigned n = 0; n < EMU_IA_TLB; n++) /* any piece of a large page may be this one's */
-			if (m->tlb[as][n].large || n == linear / PAGE % EMU_IA_TLB)
+			if ((m->tlb[as][n].large && !(((m->tlb[as][n].tag[0] & m->tlb[as][n].tag[1] & m->tlb[as][n].tag[2]) ^ linear) & ~m->tlb[as][n].mask)) || n == linear / PAGE % EMU_IA_TLB)
 				memset(m->tlb[as][n].tag, 0xff, sizeof(m->tlb[as][n].tag));
 }
 
@@ -247,7 +303,7 @@ enum emu_ia_translated emu_ia_translate_address(struct emu_ia_mmu *m, uint64_t l
 	t = &m->tlb[as][linear / PAGE % EMU_IA_TLB];
 	if ((t->tag[access] & ~IA_TLB_SLOW) == (linear & ~(PAGE - 1))) {
 		m->hits++;
-	} else if (!(m->cr0 & IA_CR0_PG)) {
+	} else if (!(m->cr0 & IA_CR0_PG)) { /* no page is large then: it is all one */
 		static const bool all[3] = { true, true, true };
 
 		w.gpa = linear;

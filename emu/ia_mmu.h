@@ -34,7 +34,8 @@ enum emu_ia_translated {
 	IA_NOT_CANONICAL,       /* #GP(0), or #SS(0) for the stack segment */
 };
 
-#define EMU_IA_TLB 256u     /* entries for each of emu_ia_as; power of two; 4 KiB each, also of large pages */
+#define EMU_IA_TLB 1024u    /* entries for each of emu_ia_as; power of two; 4 KiB each, also of large pages */
+#define IA_TLB_FILLS 512u
 #define IA_TLB_SLOW 1ull    /* in a tag: allowed, but translated code must not do it itself */
 struct emu_ia_tlb { /* struct emu_soft_entry of soft.h */
 	uint64_t tag[3];        /* by access: the linear page that may be accessed so, perhaps IA_TLB_SLOW, or ~0 */
@@ -57,6 +58,10 @@ struct emu_ia_mmu {
 	unsigned (*page)(void *arg, uint64_t gpa); /* IA_PAGE_* of the page there; NULL: 0 */
 	void *arg;
 	struct emu_ia_tlb tlb[IA_AS_COUNT][EMU_IA_TLB];
+	uint64_t large[16];     /* a hash of the 2 MiB pieces that pieces of large pages are cached of */
+	uint16_t filled[512];   /* entries that were filled since the last flush, ... */
+	unsigned fills;         /* ... unless there were more */
+	bool huge;              /* a piece of something larger is cached */
 	uint64_t hits, walks, flushes; /* counters to show */
 };
 /* An empty TLB, paging off. */

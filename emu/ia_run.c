@@ -174,11 +174,20 @@ static int run_block(struct emu_ia_vcpu *v, bool alone)
 {
 	struct emu_cpu *cpu = v->cpu;
 	struct emu_exit *site = (struct emu_exit *)cpu->exit_site;
+	const struct emu_jump *j = &cpu->jumps[(cpu->pc >> 1) & (EMU_JUMPS - 1)];
 	struct emu_block *b;
 	int e;
 
 	cpu->exit_site = NULL;
 	v->error = 0;
+	v->no_code = false;
+	if (!alone && !site && j->pc == cpu->pc) { /* as translated code itself would go there */
+		cpu->exc = EMU_EXC_NONE;
+		__atomic_store_n(&cpu->in_code, 1, __ATOMIC_SEQ_CST);
+		emu_x86_enter_at(cpu, j->code);
+		__atomic_store_n(&cpu->in_code, 0, __ATOMIC_RELEASE);
+		return (int)cpu->exc;
+	}
 	pthread_mutex_lock(&v->world->lock);
 	if (v->world->flushes != v->flushes_seen) { /* blocks were thrown away since that exit */
 		v->flushes_seen = v->world->flushes;
@@ -206,7 +215,7 @@ static int run_block(struct emu_ia_vcpu *v, bool alone)
 	else
 		emu_x86_enter(cpu, b);
 	v->alone = false;
-	__atomic_store_n(&cpu->in_code, 0, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&cpu->in_code, 0, __ATOMIC_RELEASE);
 	return (int)cpu->exc;
 }
 

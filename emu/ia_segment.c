@@ -304,14 +304,17 @@ void ia_mode_changed(struct emu_ia_vcpu *v)
 	m->system = true;
 	m->user = false;
 	m->cs_base = m->bits == 64 ? 0 : (uint32_t)cs->base;
-	for (unsigned k = 0; k < 6; k++) {
+	for (unsigned k = 0; k < 6; k++)
 		v->cpu->r[IA_G_SEGBASE + k] = v->seg[k].base;
+	for (unsigned k = 0; m->bits != 64 && k < 6; k++) {
 		v->cpu->seg_end[0][k] = end_of(v, &v->seg[k], false);
 		v->cpu->seg_end[1][k] = end_of(v, &v->seg[k], true);
 	}
 	v->soft.limit = m->bits == 64 ? ~0ull : (uint64_t)(uint32_t)cs->base + cs->limit;
 	key = (m->bits / 32u) | (uint64_t)(m->stack_bytes / 4u) << 2 | (uint64_t)m->flat << 4 | (uint64_t)m->checked << 5 |
 	      (uint64_t)m->cs_base << 32;
+	if (m->bits != 64) /* blocks know where the segment ends */
+		key |= (uint64_t)((uint16_t)(cs->limit ^ cs->limit >> 16)) << 16;
 	if (key != v->mode_key) {
 		v->mode_key = key;
 		ia_flush_jumps(v);

@@ -45,6 +45,14 @@ struct emu_ia_event {
 	uint32_t error;
 };
 
+/* An instruction that C did before: found by its linear address, and good while the bytes are the same. */
+#define IA_DECODED_CACHE 256u
+struct ia_decoded {
+	uint64_t pc;
+	uint8_t bits, bytes[IA_INSN_MAX];
+	struct emu_ia_insn i;
+};
+
 /* Beside struct emu_cpu (general registers, flags, xmm) and struct emu_ia_cpu (x87). */
 struct emu_ia_vcpu {
 	struct emu_ia_cpu fpu;          /* cpu->tls points here; sys is this */
@@ -72,6 +80,7 @@ struct emu_ia_vcpu {
 	uint32_t error;                 /* of the exception that a routine returns */
 	bool external;                  /* EXT in error codes: delivering something external */
 	struct emu_ia_event event;
+	struct ia_decoded decoded[IA_DECODED_CACHE];
 	uint32_t db;                    /* DR6 bits of a debug trap after this instruction */
 	struct emu_ia_mode mode;
 	uint64_t mode_key;

@@ -533,7 +533,7 @@ static int fpu_fault(struct emu_ia_vcpu *v, int e)
 }
 
 /* Bytes of the instruction at pc; *n: how many could be read. */
-static int fetch(struct emu_ia_vcpu *v, uint8_t code[IA_INSN_MAX], unsigned *n)
+static void fetch(struct emu_ia_vcpu *v, uint8_t code[IA_INSN_MAX], unsigned *n)
 {
 	uint64_t pc = v->cpu->pc, gpa;
 	enum emu_ia_as as = v->cpl == 3 ? IA_AS_USER : IA_AS_KERNEL;
@@ -544,38 +544,56 @@ static int fetch(struct emu_ia_vcpu *v, uint8_t code[IA_INSN_MAX], unsigned *n)
 		uint8_t *host;
 
 		if (emu_ia_translate_address(&v->mmu, pc + *n, IA_FETCH, as, &gpa, &host, &error) != IA_MAPPED || !host)
-			return 0;
+			return;
 		if (want > left)
 			want = left;
 		memcpy(code + *n, host, want);
 		*n += want;
 	}
-	return 0;
+}
+
+/* The instruction at pc, or NULL. */
+static const struct emu_ia_insn *decode(struct emu_ia_vcpu *v)
+{
+	struct ia_decoded *d = &v->decoded[(v->cpu->pc ^ v->cpu->pc >> 8) % IA_DECODED_CACHE];
+	uint8_t code[IA_INSN_MAX];
+	unsigned n;
+
+	fetch(v, code, &n);
+	if (d->i.len && d->pc == v->cpu->pc && d->bits == v->mode.bits && n >= d->i.len && !memcmp(d->bytes, code, d->i.len))
+		return &d->i;
+	d->i.len = 0;
+	if (emu_ia_decode(code, n, v->mode.bits, &d->i) != IA_DECODED) {
+		d->i.len = 0;
+		return NULL;
+	}
+	d->pc = v->cpu->pc;
+	d->bits = v->mode.bits;
+	memcpy(d->bytes, code, sizeof(code));
+	return &d->i;
 }
 
 enum emu_exc ia_assist(struct emu_cpu *cpu)
 {
 	struct emu_ia_vcpu *v = ia_sys(cpu);
-	uint8_t code[IA_INSN_MAX];
-	struct emu_ia_insn i;
-	unsigned n;
+	const struct emu_ia_insn *i;
 	uint64_t next;
 	int e;
 
 	v->count.assists++;
 	v->error = 0;
-	fetch(v, code, &n);
-	if (emu_ia_decode(code, n, v->mode.bits, &i) != IA_DECODED)
+	i = decode(v);
+	if (!i)
 		return (enum emu_exc)IA_UNDEFINED_INSN(v);
-	next = v->mode.bits == 64 ? cpu->pc + i.len
-		: (uint32_t)(v->mode.cs_base + ((cpu->pc + i.len - v->mode.cs_base) & (v->mode.bits == 16 ? 0xffff : 0xffffffff)));
-	e = fpu_allowed(v, &i);
+	next = v->mode.bits == 64 ? cpu->pc + i->len
+		: (uint32_t)(v->mode.cs_base + ((cpu->pc + i->len - v->mode.cs_base) & (v->mode.bits == 16 ? 0xffff : 0xffffffff)));
+	e = fpu_allowed(v, i);
 	if (!e)
-		e = emu_ia_do_x87(cpu, &i);
+		e = emu_ia_do_x87(cpu, i);
 	if (e == EMU_EXC_COMPLEX)
-		e = emu_ia_sse(cpu, &i);
+		e = emu_ia_sse(cpu, i);
 	if (e == EMU_EXC_COMPLEX)
-		e = ia_system(v, &i, &next);
+		e = ia_system(v, i, &next);
 	if (e == EMU_EXC_COMPLEX)
 		e = IA_UNDEFINED_INSN(v);
 	if (!e)

@@ -201,6 +201,11 @@ emu_helper emu_ia_crc32;   /* a = CRC, b = value; bytes stashed */
 #define IA_ROTATE_BITS 16
 #define IA_ROTATE_LEFT 31
 
+/* Turns of REP MOVS, REP STOS: a = how many at most, b = log2 of their bytes and IA_BULK_*; destination, and source or
+ * value, stashed. How many were done (ia_mem.c). */
+emu_helper emu_ia_bulk;
+enum { IA_BULK_MOVE = 16, IA_BULK_DOWN = 256 };
+
 /* The whole RFLAGS of a CPU that is not running, and setting it. */
 uint64_t emu_ia_rflags(const struct emu_cpu *cpu);
 void emu_ia_set_rflags(struct emu_cpu *cpu, uint64_t rflags);

@@ -82,6 +82,28 @@ static void skip_unless(struct ia *t, enum emu_cond cond, uint16_t a, uint16_t b
 	ia_flags_forget(t);
 }
 
+/* REP MOVS and STOS of a whole CPU: as many turns at once as one page has, by C (ia_mem.c). When it can do none (a
+ * fault, a device, code), the turn below meets that. */
+static void in_bulk(struct ia *t)
+{
+	bool movs = t->i.op == IA_movs;
+	unsigned bytes = emu_ia_size(&t->i, 0), size = ia_log2(bytes), wide = t->i.asize;
+	struct ia_address to = destination(t), from = movs ? source(t) : to;
+	uint16_t n = emu_ir_temp(t->ir), by, down = ia_2k(t, EMU_OP_AND, EMU_R(IA_G_DIR), IA_BULK_DOWN);
+
+	if (t->x->max_insns == 1 || !t->mode->system || to.effective != EMU_NOTEMP || from.effective != EMU_NOTEMP)
+		return;
+	emu_ir_call(t->ir, emu_ia_stash, EMU_NOTEMP, to.a, movs ? from.a : ia_get(t, IA_RAX, bytes));
+	emu_ir_call(t->ir, emu_ia_bulk, n, ia_zext(t, EMU_R(IA_RCX), wide),
+		    ia_2k(t, EMU_OP_OR, down, (int64_t)(size | (movs ? IA_BULK_MOVE : 0))));
+	by = ia_2k(t, EMU_OP_SHL, n, size);
+	ia_put(t, IA_RDI, wide, ia_zext(t, ia_2(t, EMU_OP_ADD, EMU_R(IA_RDI), by), wide));
+	if (movs)
+		ia_put(t, IA_RSI, wide, ia_zext(t, ia_2(t, EMU_OP_ADD, EMU_R(IA_RSI), by), wide));
+	ia_put(t, IA_RCX, wide, ia_zext(t, ia_2(t, EMU_OP_SUB, EMU_R(IA_RCX), n), wide));
+	skip_unless(t, EMU_NE, ia_zext(t, EMU_R(IA_RCX), wide), ia_k(t, 0));
+}
+
 static void repeat(struct ia *t)
 {
 	const unsigned wide = t->i.asize;
@@ -93,6 +115,8 @@ static void repeat(struct ia *t)
 	if (wide == 4 && t->mode->bits == 64)
 		ia_put(t, IA_RCX, 4, ia_zext(t, EMU_R(IA_RCX), 4));
 	skip_unless(t, EMU_NE, ia_zext(t, EMU_R(IA_RCX), wide), ia_k(t, 0));
+	if (t->i.op == IA_movs || t->i.op == IA_stos)
+		in_bulk(t);
 	turn(t);
 	count = ia_zext(t, ia_2k(t, EMU_OP_SUB, EMU_R(IA_RCX), 1), wide);
 	ia_put(t, IA_RCX, wide, count);

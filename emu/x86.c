@@ -235,7 +235,7 @@ void emu_x86_close(struct emu_world *w, struct emu_block *b)
 static _Thread_local const uint8_t *gs_base;
 _Thread_local struct emu_cpu *emu_x86_current;
 
-void emu_x86_enter(struct emu_cpu *cpu, const struct emu_block *b)
+void emu_x86_enter_at(struct emu_cpu *cpu, const void *code)
 {
 	struct emu_x86 *x = cpu->world->x86;
 	void (*enter)(struct emu_cpu *, const void *);
@@ -247,8 +247,13 @@ void emu_x86_enter(struct emu_cpu *cpu, const struct emu_block *b)
 	}
 	memcpy(&enter, &at, sizeof(enter));
 	emu_x86_current = cpu;
-	enter(cpu, x->rx + b->code);
+	enter(cpu, code);
 	emu_x86_current = NULL; /* a kick may come late, when the CPU is gone */
 	if (cpu->exit_site)
 		cpu->pc = ((const struct emu_exit *)cpu->exit_site)->pc;
+}
+
+void emu_x86_enter(struct emu_cpu *cpu, const struct emu_block *b)
+{
+	emu_x86_enter_at(cpu, cpu->world->x86->rx + b->code);
 }

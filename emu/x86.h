@@ -49,6 +49,8 @@ void emu_x86_patch(struct emu_world *w, struct emu_exit *exit, const struct emu_
 void emu_x86_close(struct emu_world *w, struct emu_block *b);
 /* Runs host code until it leaves; cpu->pc (through cpu->exit_site when that is set) and cpu->exc. */
 void emu_x86_enter(struct emu_cpu *cpu, const struct emu_block *b);
+/* ... code that the indirect-branch cache knows. */
+void emu_x86_enter_at(struct emu_cpu *cpu, const void *code);
 /* Faults and kicks of this process become those of the guest. Installs handlers; the signal of kicks
  * is EMU_KICK_SIGNAL. 0 or -errno. */
 int emu_x86_signals(struct rs_err *err);
