@@ -44,18 +44,13 @@ void emu_lab_gone(struct emu_cpu *cpu)
 static enum emu_exc step(struct emu_world *w, struct emu_cpu *cpu)
 {
 	struct emu_block own = { .pc = cpu->pc }, *b = NULL;
-	unsigned max = w->opt.max_insns, pages;
-	int r;
 
 	if (w->lab->by_block) {
 		b = emu_block_get(w, cpu, cpu->pc);
 		if (!b)
 			return emu_fetch_fault(cpu);
 	}
-	w->opt.max_insns = b ? b->insns : 1;
-	r = emu_translate_raw(w, cpu->pc, w->ir, own.page, &pages);
-	w->opt.max_insns = max;
-	if (r < 0)
+	if (emu_translate_again(w, cpu->pc, b ? b->insns : 1, w->ir) < 0)
 		return emu_fetch_fault(cpu);
 	emu_passes(w, w->ir);
 	emu_interp_prepare(w, &own, w->ir);

@@ -60,18 +60,13 @@ static void remember_insns(struct emu_lab *lab, const struct emu_ir *ir)
 			lab->insn[lab->insns++] = (uint64_t)ir->op[i].imm;
 }
 
-/* The IR as it was when the block was made: no longer than that. */
+/* The IR as it was when the block was made, or would be. */
 static bool make_ir(struct emu_world *w, uint64_t pc, const struct emu_block *b)
 {
-	unsigned max = w->opt.max_insns, pages;
 	uint32_t page[EMU_BLOCK_PAGES];
-	int r;
+	unsigned pages;
 
-	if (b)
-		w->opt.max_insns = b->insns;
-	r = emu_translate_raw(w, pc, w->ir, page, &pages);
-	w->opt.max_insns = max;
-	return r >= 0;
+	return (b ? emu_translate_again(w, pc, b->insns, w->ir) : emu_translate_raw(w, pc, w->ir, page, &pages)) >= 0;
 }
 
 void emu_snapshot_stages(struct emu_lab *lab, uint64_t pc, bool always)

@@ -54,7 +54,7 @@ void emu_stage_guest(struct emu_world *w, const struct emu_ir *ir, bool numbered
 
 void emu_stage_ir(struct emu_world *w, const struct emu_ir *ir, bool numbered, struct rs_str *out)
 {
-	unsigned at = NONE, from[256];
+	unsigned at = NONE, insns = 0, from[256];
 
 	for (unsigned i = 0; i < 256; i++)
 		from[i] = NONE;
@@ -63,11 +63,11 @@ void emu_stage_ir(struct emu_world *w, const struct emu_ir *ir, bool numbered, s
 		char line[160];
 
 		if (op->op == EMU_OP_INSN)
-			at++; /* NONE + 1 is 0 */
+			at = insns++;
 		if ((op->op == EMU_OP_BRCOND || op->op == EMU_OP_BR) && (uint64_t)op->imm < 256)
 			from[op->imm] = at;
-		/* a side exit belongs to its branch */
-		if (op->op == EMU_OP_LABEL && (uint64_t)op->imm < 256)
+		/* a side exit belongs to its branch; that is what stands behind a label until an instruction begins */
+		if (op->op == EMU_OP_LABEL && (uint64_t)op->imm < 256 && from[op->imm] != NONE)
 			at = from[op->imm];
 		number(out, numbered, at);
 		emu_op_print(ir, op, w->guest, line, sizeof(line));

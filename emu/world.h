@@ -131,6 +131,9 @@ void emu_world_free(struct emu_world *w);
 /* Guest code at pc into `ir`, without passes; page[EMU_BLOCK_PAGES] gets the guest pages it came from.
  * 0; -EFAULT: pc cannot be executed. */
 int emu_translate_raw(struct emu_world *w, uint64_t pc, struct emu_ir *ir, uint32_t *page, unsigned *pages);
+/* The same of as many instructions, wherever a block would end by the translator's choice: one instruction, or
+ * a block that was translated before. */
+int emu_translate_again(struct emu_world *w, uint64_t pc, unsigned insns, struct emu_ir *ir);
 /* The passes that are switched on. */
 void emu_passes(struct emu_world *w, struct emu_ir *ir);
 

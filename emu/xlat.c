@@ -233,7 +233,7 @@ static const uint8_t *code_at(struct emu_world *w, uint64_t pc, unsigned *avail)
 	if (w->soft)
 		return emu_soft_code(w, pc, w->guest->insn_max, avail);
 	*avail = fetchable(&w->mem, pc, w->guest->insn_max);
-	return w->mem.base + pc;
+	return *avail ? w->mem.base + pc : NULL; /* such a pc may be anything */
 }
 
 /* One instruction. False: the block ends before it. */
@@ -295,7 +295,7 @@ static void place_labels(struct maker *m, uint64_t pc, bool all)
 	m->sides = kept;
 }
 
-static void make(struct maker *m, uint64_t pc, unsigned max_insns)
+static void make(struct maker *m, uint64_t pc, unsigned max_insns, bool exact)
 {
 	struct emu_ir *ir = m->x.ir;
 
@@ -307,11 +307,11 @@ static void make(struct maker *m, uint64_t pc, unsigned max_insns)
 		place_labels(m, pc, false);
 		sides = m->sides;
 		/* a long block rather ends where paths meet, so that blocks with different starts come together */
-		if (ir->insns > max_insns / 2 && ir->op[ir->ops - 1].op == EMU_OP_LABEL &&
+		if (!exact && ir->insns > max_insns / 2 && ir->op[ir->ops - 1].op == EMU_OP_LABEL &&
 		    (!sides || ir->insns > max_insns * 3 / 4))
 			room = false;
 		/* ... and where a block begins already: code is not translated again and again */
-		if (ir->insns >= JOIN_INSNS && ir->op[ir->ops - 1].op == EMU_OP_LABEL && emu_block_find(m->w, pc))
+		if (!exact && ir->insns >= JOIN_INSNS && ir->op[ir->ops - 1].op == EMU_OP_LABEL && emu_block_find(m->w, pc))
 			room = false;
 		if (!room || !one(m, pc, &pc)) {
 			m->sides = sides;
@@ -321,11 +321,11 @@ static void make(struct maker *m, uint64_t pc, unsigned max_insns)
 	place_labels(m, pc, true);
 }
 
-int emu_translate_raw(struct emu_world *w, uint64_t pc, struct emu_ir *ir, uint32_t *page, unsigned *pages)
+/* exact: the block has max_insns if the code does not end it before. */
+static int translate(struct emu_world *w, uint64_t pc, unsigned max_insns, bool exact, struct emu_ir *ir, uint32_t *page,
+		     unsigned *pages)
 {
 	struct maker m = { .x = { .ir = ir, .guest = w->guest, .pc = pc }, .w = w };
-	unsigned max_insns = w->opt.max_insns ? w->opt.max_insns : EMU_BLOCK_INSNS;
-
 	unsigned avail;
 
 	if (w->soft)
@@ -336,12 +336,25 @@ int emu_translate_raw(struct emu_world *w, uint64_t pc, struct emu_ir *ir, uint3
 	m.x.max_insns = max_insns;
 	m.x.max_branches = w->opt.max_branches ? w->opt.max_branches : MAX_BRANCHES;
 	emu_ir_reset(ir, pc);
-	make(&m, pc, max_insns);
+	make(&m, pc, max_insns, exact);
 	if (ir->insns == 0)
 		return -EFAULT; /* the instruction reaches into a page that cannot be executed */
 	memcpy(page, m.page, sizeof(m.page));
 	*pages = m.pages;
 	return ir->full ? -E2BIG : 0;
+}
+
+int emu_translate_raw(struct emu_world *w, uint64_t pc, struct emu_ir *ir, uint32_t *page, unsigned *pages)
+{
+	return translate(w, pc, w->opt.max_insns ? w->opt.max_insns : EMU_BLOCK_INSNS, false, ir, page, pages);
+}
+
+int emu_translate_again(struct emu_world *w, uint64_t pc, unsigned insns, struct emu_ir *ir)
+{
+	uint32_t page[EMU_BLOCK_PAGES];
+	unsigned pages;
+
+	return translate(w, pc, insns, true, ir, page, &pages);
 }
 
 void emu_passes(struct emu_world *w, struct emu_ir *ir)

@@ -262,6 +262,47 @@ static void running_is_shown(void **state)
 	assert_int_equal(end->arg[0], RS_OUT_STOPPED);
 }
 
+/* A block with an if, a call and a branch to its end: each instruction has its operations and host code beside
+ * it, in order, whatever labels stand between. */
+static void stages_of_a_superblock(void **state)
+{
+	struct rs_err err = RS_ERR_INIT;
+	static const char *const names[] = { "guest", "ir", "dead", "host" };
+	unsigned insns = 0;
+
+	(void)state;
+	need("riscv64-cc");
+	need("emu-jit");
+	memset(&seen, 0, sizeof(seen));
+	open_lesson("prog.S", "	.globl _start\n_start:	li s0, 3\nloop:	andi t0, s0, 1\n	beqz t0, even\n	addi s1, s1, 5\n"
+		    "even:	addi s2, s2, 7\n	call twice\n	addi s0, s0, -1\n	bnez s0, loop\n	li a0, 0\n	li a7, 93\n"
+		    "	ecall\ntwice:	add s2, s2, s2\n	ret\n", "at: loop", "", NULL, RS_FULL_BLOCK);
+	assert_int_equal(eng_session_run(session, false, &err), 0);
+	eng_session_wait(session);
+	look();
+	assert_non_null(stage("guest"));
+	while (lines_of(stage("guest"), (char[2]){ (char)('0' + insns), 0 }))
+		insns++;
+	assert_int_equal(insns, 7);
+	for (unsigned k = 0; k < 4; k++) {
+		const char *text = stage(names[k]);
+		unsigned last = 0;
+
+		assert_non_null(text);
+		for (unsigned n = 0; n < insns; n++)
+			if (!lines_of(text, (char[2]){ (char)('0' + n), 0 }))
+				fail_msg("%s: nothing of instruction %u in\n%s", names[k], n, text);
+		/* host code stands in the order of the instructions; behind it what is rarely run */
+		for (const char *p = text; k == 3 && p && *p >= '0' && *p <= '9'; p = strchr(p, '\n') + 1) {
+			unsigned n = (unsigned)strtoul(p, NULL, 10);
+
+			assert_in_range(n, last, last + 1);
+			last = n;
+		}
+	}
+	done();
+}
+
 /* The registers of a guest thread, asked for while everything stands still. */
 static uint64_t asked(uint64_t cpu, const char *name)
 {
@@ -363,7 +404,7 @@ static void recorded(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(steps), T(running_is_shown), T(recorded), T(threads_stand_still),
+		T(steps), T(running_is_shown), T(stages_of_a_superblock), T(recorded), T(threads_stand_still),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
