@@ -19,7 +19,7 @@
 /* The commands, in the order of `ringside help`. */
 #define ENG_CMDS(X)                                                                                \
 	X(lab) X(list) X(doctor) X(start) X(run) X(watch) X(grade) X(record) X(replay) X(lint)     \
-	X(vm) X(vm_run) X(emu) X(emu_run) X(emu_show)                                              \
+	X(vm) X(vm_run) X(emu) X(emu_run) X(emu_show) X(oci)                                       \
 	X(image) X(image_build) X(image_ls) X(image_inspect) X(image_history) X(image_tag) X(image_rm)            \
 	X(image_import) X(image_export) X(image_unpack) X(image_prune) X(image_verify)             \
 	X(doc) X(doc_man) X(doc_bash) X(doc_zsh) X(doc_events) X(doc_counters) X(doc_exits)        \
@@ -197,6 +197,11 @@ int eng_main(int argc, char **argv, const struct eng_ui *ui)
 		.ui = ui ? ui : &none,
 	};
 
+	/* The OCI runtime has a command line of its own, which its callers know. */
+	int oci = eng_oci_main(argc, argv);
+
+	if (oci >= 0)
+		return oci;
 	setlocale(LC_CTYPE, "");
 	return eng_cli_main(&c, argc, argv);
 }

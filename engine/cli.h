@@ -128,6 +128,9 @@ void eng_cli_release(struct eng_cli *c);
 /* eng_main with streams of the caller's choice. */
 int eng_cli_main(struct eng_cli *c, int argc, char **argv);
 
+/* `ringside oci ...`, or the program under the name ringside-oci: its exit status. -1: it is neither. */
+int eng_oci_main(int argc, char **argv);
+
 /* Help of one command, or of the program (cmd NULL), as text of at most `width` columns. */
 void eng_help(const struct eng_cmd *cmd, enum rs_lang lang, int width, struct rs_str *out);
 

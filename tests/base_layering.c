@@ -38,6 +38,7 @@ static const struct {
 	{ "Zydis", "vmm/disasm.c" }, /* its text and the tracer's questions */
 	{ "Zydis", "vmm/virt_decode.c" }, /* operands of sensitive instructions */
 	{ "seccomp.h", "engine/sandbox.c" },
+	{ "seccomp.h", "containers/seccomp.c" },
 };
 
 static const char *folder_of(const char *path)

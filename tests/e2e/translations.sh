@@ -7,7 +7,7 @@ trap 'rm -rf "$dir"' EXIT
 find $(ls -d engine vmm emu containers tui 2>/dev/null) -name '*.[ch]' -o -name '*.def' | sort >"$dir/files"
 xgettext --language=C --from-code=UTF-8 --no-location -o "$dir/keys.pot" -f "$dir/files" \
 	--keyword=N_ --keyword=rs_tr:2 --keyword=rs_err_set:3 --keyword=rs_err_at:6 \
-	--keyword=rs_err_errno:3 --keyword=rs_err_wrap:2 2>"$dir/warnings"
+	--keyword=rs_err_errno:3 --keyword=rs_err_wrap:2 --keyword=CTR_FAIL:4 2>"$dir/warnings"
 grep -q msgid "$dir/keys.pot"
 bad=0
 for po in assets/i18n/zh-TW/*.po; do
