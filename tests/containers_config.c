@@ -40,7 +40,7 @@ static const struct row {
 	{ "{\"ociVersion\":\"1.0.0\",\"root\":{\"path\":\"a\\u0000b\"}}", "root.path: a string of the kernel", 1, 38 },
 	{ HEAD ",\"unknown\":{\"x\":[1]}}", "", 0, 0 },
 	{ HEAD ",\"hostname\":null}", "", 0, 0 },
-	{ HEAD ",\"hostname\":\"x\"}", "hostname: needs a namespace of type \"uts\"", 1, 60 },
+	{ HEAD ",\"hostname\":\"x\"}", "hostname: needs a namespace of type \"uts\"", 1, 59 },
 	{ HEAD ",\"process\":{\"cwd\":\"x\"}}", "process.cwd: must be an absolute path", 1, 0 },
 	{ HEAD ",\"process\":{\"cwd\":\"/\",\"env\":[\"A=1\",\"B\"]}}", "process.env[1]: must look like NAME=value", 1, 0 },
 	{ HEAD ",\"process\":{\"cwd\":\"/\",\"rlimits\":[{\"type\":\"RLIMIT_CPUS\",\"soft\":1,\"hard\":1}]}}",
