@@ -121,7 +121,7 @@ _ringside()
 		return
 	fi
 	case $cmd in
-	"") COMPREPLY=($(compgen -W "lab list doctor start run watch grade record replay lint vm emu image doc help" -- "$cur"));;
+	"") COMPREPLY=($(compgen -W "lab list doctor start run watch grade record replay lint vm emu oci image doc help" -- "$cur"));;
 	"lab") COMPREPLY=($(compgen -W "$(ringside list --names 2>/dev/null)" -- "$cur") $(compgen -d -- "$cur"));;
 	"list") COMPREPLY=();;
 	"doctor") COMPREPLY=();;
@@ -137,6 +137,7 @@ _ringside()
 	"emu") COMPREPLY=($(compgen -W "run show" -- "$cur"));;
 	"emu run") COMPREPLY=($(compgen -f -- "$cur"));;
 	"emu show") COMPREPLY=($(compgen -f -- "$cur"));;
+	"oci") COMPREPLY=();;
 	"image") COMPREPLY=($(compgen -W "build ls inspect history tag rm import export unpack prune verify" -- "$cur"));;
 	"image build") COMPREPLY=($(compgen -d -- "$cur"));;
 	"image ls") COMPREPLY=();;
@@ -160,7 +161,7 @@ _ringside()
 	"doc schema") COMPREPLY=();;
 	"doc insns") COMPREPLY=($(compgen -W "riscv64 aarch64" -- "$cur"));;
 	"doc ir") COMPREPLY=();;
-	"help") COMPREPLY=($(compgen -W "lab list doctor start run watch grade record replay lint vm emu image doc help" -- "$cur"));;
+	"help") COMPREPLY=($(compgen -W "lab list doctor start run watch grade record replay lint vm emu oci image doc help" -- "$cur"));;
 	esac
 }
 complete -o filenames -F _ringside ringside
