@@ -33,7 +33,7 @@ struct emu_block *emu_block_find(struct emu_world *w, uint64_t pc)
 static void forget_jumps(struct emu_world *w, uint64_t pc)
 {
 	for (struct emu_cpu *c = w->cpus; c; c = c->next) {
-		struct emu_jump *j = &c->jumps[(pc >> emu_jump_shift(w->guest)) & (EMU_JUMPS - 1)];
+		struct emu_jump *j = emu_jump_entry(w->guest, c, pc);
 
 		if (j->pc == pc)
 			__atomic_store_n(&j->pc, j == c->jumps ? ~0ull : 0, __ATOMIC_RELAXED);

@@ -54,7 +54,7 @@ struct emu_jump {
 	uint64_t pc;        /* 0 when empty, ~0 in the entry that pc 0 would have (no guest code stands there) */
 	const void *code;
 };
-#define EMU_JUMPS 4096u     /* power of two; index: emu_jump_shift (world.h) */
+#define EMU_JUMPS 16384u    /* power of two; index: emu_jump_entry (world.h) */
 /* Return addresses of host code: the stack on which translated code runs, one entry a guest call. Below it
  * is room for helpers and signal handlers. */
 #define EMU_RETURNS 4096u
@@ -107,7 +107,7 @@ struct emu_cpu {
 	uint32_t id;            /* 0 = the first thread; actor of events */
 	int32_t host_tid;
 	struct emu_cpu *next;   /* list of the world */
-	struct emu_jump jumps[EMU_JUMPS];
+	struct emu_jump jumps[EMU_JUMPS]; /* pages that nobody wrote take no memory */
 	union emu_vec frame[];  /* interpreter: locals of the block */
 };
 

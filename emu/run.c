@@ -83,13 +83,17 @@ static bool new_returns(struct emu_cpu *cpu)
 	return true;
 }
 
-void emu_cpu_forget(struct emu_cpu *cpu)
+void emu_cpu_forget_jumps(struct emu_cpu *cpu)
 {
 	for (unsigned i = 0; i < EMU_JUMPS; i++) {
 		if (cpu->jumps[i].pc) /* pages that were never written stay so */
-			cpu->jumps[i].pc = 0;
+			cpu->jumps[i].pc = i ? 0 : ~0ull;
 	}
-	cpu->jumps[0].pc = ~0ull;
+}
+
+void emu_cpu_forget(struct emu_cpu *cpu)
+{
+	emu_cpu_forget_jumps(cpu);
 	cpu->ret_sp = cpu->ret_base;
 	if (cpu->ret_base) /* a return with no entry */
 		*(uint64_t *)(uintptr_t)cpu->ret_base = (uintptr_t)(cpu->world->x86->rx + cpu->world->x86->ret_miss);
@@ -117,6 +121,7 @@ struct emu_cpu *emu_cpu_new(struct emu_world *w, const struct emu_cpu *from)
 		free(cpu);
 		return NULL;
 	}
+	cpu->jumps[0].pc = ~0ull;
 	emu_cpu_forget(cpu);
 	pthread_mutex_lock(&w->lock);
 	cpu->id = w->next_id++;
@@ -195,7 +200,7 @@ static struct emu_block *next_block(struct emu_world *w, struct emu_cpu *cpu, bo
 {
 	struct emu_exit *e;
 	struct emu_block *b;
-	struct emu_jump *j = &cpu->jumps[(cpu->pc >> emu_jump_shift(w->guest)) & (EMU_JUMPS - 1)];
+	struct emu_jump *j = emu_jump_entry(w->guest, cpu, cpu->pc);
 
 	pthread_mutex_lock(&w->lock);
 	*held = atomic_load(&w->exclusive);

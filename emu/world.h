@@ -88,10 +88,16 @@ struct emu_block {
 #define EMU_BLOCK_INSNS 64u    /* most instructions of a block */
 #define EMU_BLOCKS_MAX (1u << 20)
 struct emu_x86;                       /* x86.h */
-/* The entry of the indirect-branch cache for `pc` is (pc >> this) % EMU_JUMPS. */
+/* The entry of the indirect-branch cache for `pc`: a program's functions stand side by side there, and those that
+ * are EMU_JUMPS instructions apart do not meet. */
+#define EMU_JUMP_FOLD 14
 static inline unsigned emu_jump_shift(const struct emu_guest *g)
 {
 	return g->insn_align >= 4 ? 2 : 1;
+}
+static inline struct emu_jump *emu_jump_entry(const struct emu_guest *g, struct emu_cpu *cpu, uint64_t pc)
+{
+	return &cpu->jumps[((pc ^ pc >> EMU_JUMP_FOLD) >> emu_jump_shift(g)) & (EMU_JUMPS - 1)];
 }
 struct emu_world {
 	const struct emu_guest *guest;
@@ -161,6 +167,8 @@ void emu_exclusive_end(struct emu_world *w);
 /* -- run.c -- */
 /* With the lock held: the counters get what the CPU did since they last heard of it. */
 void emu_cpu_tell(struct emu_cpu *cpu);
+/* Empties the indirect-branch cache. Async-signal-safe. */
+void emu_cpu_forget_jumps(struct emu_cpu *cpu);
 /* Makes that CPU leave code; its run loop may enter again. Nothing happens when it is not in code. */
 void emu_cpu_nudge(struct emu_cpu *cpu);
 

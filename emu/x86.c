@@ -36,28 +36,25 @@ int emu_x86_able(struct rs_err *err)
 					   "interpreter runs everywhere"));
 }
 
-void as_rm_index(struct as *a, unsigned op, int reg, int index, int32_t disp)
+void as_jump_to(struct as *a, unsigned shift, unsigned op, int reg, int t, int32_t disp)
 {
-	as_rex(a, true, reg, index, RBP, false);
+	as_rex(a, true, reg, t, RBP, false);
 	as8(a, op);
 	as8(a, 0x84u | (unsigned)(reg & 7) << 3);
-	as8(a, (unsigned)(index & 7) << 3 | RBP);
-	as32(a, (uint32_t)disp);
+	as8(a, (4 - shift) << 6 | (unsigned)(t & 7) << 3 | RBP); /* 16 bytes each */
+	as32(a, (uint32_t)(CPU_OFF(jumps) + disp));
 }
 
 uint8_t *as_jump_cache(struct as *a, unsigned shift, int reg, int t)
 {
 	uint8_t *compare;
 
-	/* entry = (pc >> shift) % EMU_JUMPS, 16 bytes each */
-	as_rex(a, false, t, reg, 0, false); /* lea t32, [reg << (4 - shift)] */
-	as8(a, 0x8d);
-	as8(a, 0x04u | (unsigned)(t & 7) << 3);
-	as8(a, (4 - shift) << 6 | (unsigned)(reg & 7) << 3 | 5u);
-	as32(a, 0);
-	as_alu_ri(a, false, ALU_AND, t, (EMU_JUMPS - 1) << 4);
+	as_rr(a, false, 0x8b, t, reg); /* emu_jump_entry */
+	as_shift_ri(a, false, SH_SHR, t, EMU_JUMP_FOLD);
+	as_alu_rr(a, false, ALU_XOR, t, reg);
+	as_alu_ri(a, false, ALU_AND, t, (EMU_JUMPS - 1) << shift);
 	compare = a->p;
-	as_rm_index(a, 0x3b, reg, t, CPU_OFF(jumps)); /* cmp reg, [rbp + t + jumps] */
+	as_jump_to(a, shift, 0x3b, reg, t, 0); /* cmp */
 	return compare;
 }
 
@@ -140,7 +137,7 @@ static void make_stubs(struct emu_world *w, struct as *a)
 	if (!w->opt.no_jump_cache) {
 		as_jump_cache(a, emu_jump_shift(w->guest), RAX, RCX);
 		miss = as_jcc8(a, CC_NE);
-		as_rm_index(a, 0xff, 4, RCX, CPU_OFF(jumps) + 8); /* jmp [rbp + rcx + ...] */
+		as_jump_to(a, emu_jump_shift(w->guest), 0xff, 4, RCX, 8); /* jmp */
 		as_here(a, miss);
 	}
 	as_store(a, RAX, RBP, CPU_OFF(pc));

@@ -259,6 +259,7 @@ void gen_leave(struct gen *g)
 static void emit_goto_reg(struct gen *g, const struct emu_op *op)
 {
 	struct as *a = &g->as;
+	unsigned shift = emu_jump_shift(g->w->guest);
 	int reg, t;
 	uint8_t *compare = NULL, *miss;
 
@@ -282,14 +283,14 @@ static void emit_goto_reg(struct gen *g, const struct emu_op *op)
 		make_room(g);
 	g->b->jump[g->b->jumps].from = (uint32_t)(a->p - g->x->rw);
 	if (!g->w->opt.no_jump_cache)
-		compare = as_jump_cache(a, emu_jump_shift(g->w->guest), reg, t);
+		compare = as_jump_cache(a, shift, reg, t);
 	if (g->link) {
 		struct cold *c = gen_cold(g, COLD_CALL);
 
 		c->from[0] = gen_jcc(g, CC_NE, compare);
 		c->a = (uint8_t)reg;
-		pad_for(g, 7);
-		as_rm_index(a, 0xff, 2, t, CPU_OFF(jumps) + 8); /* call */
+		pad_for(g, 8);
+		as_jump_to(a, shift, 0xff, 2, t, 8); /* call */
 		g->b->jump[g->b->jumps++].to = (uint32_t)(a->p - g->x->rw);
 		c->back = a->p;
 		landing(g, op);
@@ -297,8 +298,8 @@ static void emit_goto_reg(struct gen *g, const struct emu_op *op)
 	}
 	if (!g->w->opt.no_jump_cache) {
 		miss = gen_jcc(g, CC_NE, compare);
-		pad_for(g, 7);
-		as_rm_index(a, 0xff, 4, t, CPU_OFF(jumps) + 8); /* jmp */
+		pad_for(g, 8);
+		as_jump_to(a, shift, 0xff, 4, t, 8); /* jmp */
 		as_patch(miss, a->p);
 		g->b->jump[g->b->jumps++].to = (uint32_t)(a->p - g->x->rw);
 	}

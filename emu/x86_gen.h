@@ -32,11 +32,11 @@ static inline uint64_t *emu_x86_slot(struct emu_cpu *cpu, uint16_t g)
 {
 	return (uint64_t *)(void *)((char *)cpu + CPU_BIAS + emu_x86_global(g));
 }
-/* op reg, [rbp + index + disp] */
-void as_rm_index(struct as *a, unsigned op, int reg, int index, int32_t disp);
-/* Is the guest address in `reg` in the indirect-branch cache? "Equal" if it is; its entry is at
- * rbp + t + CPU_OFF(jumps) (x86.c). Where the comparison's code begins. */
+/* Is the guest address in `reg` in the indirect-branch cache? "Equal" if it is. `shift`: emu_jump_shift; t: another
+ * register, which finds the entry. Where the comparison's code begins (x86.c). */
 uint8_t *as_jump_cache(struct as *a, unsigned shift, int reg, int t);
+/* op reg, [the entry that t finds + disp] */
+void as_jump_to(struct as *a, unsigned shift, unsigned op, int reg, int t, int32_t disp);
 /* -- x86_pins.c -- */
 void emu_x86_pins_init(struct emu_world *w); /* those between blocks: as the guest's front end prefers */
 /* Stores (or loads) pinned registers: all, or only those that a C function may change. */

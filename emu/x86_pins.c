@@ -64,12 +64,17 @@ void gen_swap(struct gen *g, const struct emu_pins *from, const struct emu_pins 
 
 /* -- inside a block -- */
 
-/* How often a loop is taken to run; and what it costs to exchange a register before and after the block, in
- * accesses. */
-#define LOOP_RUNS 2
+/* How often a loop is taken to run; and what it costs to exchange a register before and after the block (and
+ * around each call in it), in accesses. A result that is stored counts twice: mostly it is loaded again in the
+ * next round, and has to wait for that. */
+#define LOOP_RUNS 4
 #define EXCHANGE 4
+struct uses {
+	unsigned of[EMU_GLOBALS], calls;
+	bool loop;
+};
 
-static void count_uses(const struct emu_ir *ir, unsigned *uses, bool *loop)
+static void count_uses(const struct emu_ir *ir, struct uses *u)
 {
 	for (unsigned i = 0; i < ir->ops; i++) {
 		const struct emu_op *op = &ir->op[i];
@@ -77,16 +82,18 @@ static void count_uses(const struct emu_ir *ir, unsigned *uses, bool *loop)
 
 		for (unsigned k = 0; k < 4; k++) {
 			if ((ir->shape[op->op] & (k < 3 ? EMU_HAS_A << k : EMU_HAS_D)) && t[k] < EMU_GLOBALS)
-				uses[t[k]]++;
+				u->of[t[k]] += k < 3 ? 1 : 2;
 		}
-		*loop |= op->op == EMU_OP_GOTO && (uint64_t)op->imm == ir->pc && op[-1].op != EMU_OP_LINK;
+		u->calls += op->op == EMU_OP_LANDING;
+		u->loop |= op->op == EMU_OP_GOTO && (uint64_t)op->imm == ir->pc && op[-1].op != EMU_OP_LINK;
 	}
 }
 
 /* Globals [from, to) that are used more take the place of pinned ones that are used less. */
-static bool exchange(struct emu_pins *p, uint16_t *pinned, unsigned pins, const unsigned *uses, unsigned from,
-		     unsigned to, unsigned runs)
+static bool exchange(struct emu_pins *p, uint16_t *pinned, unsigned pins, const struct uses *u, unsigned from,
+		     unsigned to)
 {
+	const unsigned *uses = u->of, cost = EXCHANGE * (1 + u->calls * LOOP_RUNS);
 	bool changed = false;
 
 	for (;;) {
@@ -101,7 +108,7 @@ static bool exchange(struct emu_pins *p, uint16_t *pinned, unsigned pins, const 
 				worst = i;
 		}
 		if (p->host[best] >= 0 || pinned[worst] == EMU_NOTEMP ||
-		    uses[best] * runs <= uses[pinned[worst]] * runs + EXCHANGE)
+		    uses[best] * LOOP_RUNS <= uses[pinned[worst]] * LOOP_RUNS + cost)
 			return changed;
 		p->host[best] = p->host[pinned[worst]];
 		p->host[pinned[worst]] = -1;
@@ -112,18 +119,18 @@ static bool exchange(struct emu_pins *p, uint16_t *pinned, unsigned pins, const 
 
 void gen_choose_pins(struct gen *g)
 {
-	unsigned uses[EMU_GLOBALS] = { 0 };
+	struct uses uses = { { 0 }, 0, false };
 	struct emu_pins own = g->x->pins;
-	bool loop = false, changed;
+	bool changed;
 
 	g->pins = &g->x->pins;
 	if (g->w->opt.no_pin || g->w->opt.no_superblock)
 		return;
-	count_uses(g->ir, uses, &loop);
-	if (!loop)
+	count_uses(g->ir, &uses);
+	if (!uses.loop)
 		return;
-	changed = exchange(&own, own.pinned, EMU_PINS, uses, EMU_R(0), EMU_R(0) + 32, LOOP_RUNS);
-	changed |= exchange(&own, own.pinned_fp, EMU_FPINS, uses, EMU_F(0), EMU_F(0) + 32, LOOP_RUNS);
+	changed = exchange(&own, own.pinned, EMU_PINS, &uses, EMU_R(0), EMU_R(0) + 32);
+	changed |= exchange(&own, own.pinned_fp, EMU_FPINS, &uses, EMU_F(0), EMU_F(0) + 32);
 	if (!changed)
 		return;
 	g->b->pins = rs_xmalloc(sizeof(own));

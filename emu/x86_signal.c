@@ -159,9 +159,7 @@ static void on_kick(int sig, siginfo_t *si, void *context)
 		leave(cpu, uc); /* on the way in: the guest's state is still in memory */
 		return;
 	}
-	for (unsigned i = 1; i < EMU_JUMPS; i++)
-		cpu->jumps[i].pc = 0;
-	cpu->jumps[0].pc = ~0ull;
+	emu_cpu_forget_jumps(cpu);
 	sp = inside && !vector ? (uint64_t)uc->uc_mcontext.gregs[REG_RSP] : cpu->ret_sp;
 	cut_return(cpu, sp);
 	/* it may be aligned already for a call of a helper, or still after it (gen_call); if not, one return more
