@@ -44,7 +44,7 @@ void emu_ir_reset(struct emu_ir *ir, uint64_t pc)
 	ir->ops = ir->labels = ir->exits = ir->insns = 0;
 	ir->temps = EMU_GLOBALS;
 	ir->pc = pc;
-	ir->full = false;
+	ir->full = ir->counted = false;
 	memset(ir->const_hash, 0xff, sizeof(ir->const_hash));
 }
 

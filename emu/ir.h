@@ -107,6 +107,7 @@ struct emu_ir {
 	uint64_t pc;            /* guest address of the first instruction */
 	uint16_t const_hash[64]; /* finds constants again */
 	uint8_t shape[EMU_OPCODES]; /* EMU_HAS_* of each operation */
+	bool counted;           /* instructions are counted as they run: none may be left out or added */
 	bool full;              /* something did not fit: the builder drops what follows */
 };
 void emu_ir_reset(struct emu_ir *ir, uint64_t pc);

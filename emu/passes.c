@@ -2,7 +2,7 @@
  *
  *   fold     operations on constants, and simpler forms: x + 0, x & 0, x << 0
  *   copy     a copy's source takes the place of the copy; a box that is opened at once disappears
- *   fuse     setcond + brcond (or select) becomes one comparison; two shifts become one extension
+ *   fuse     operations that stand together become one (passes_fuse.c)
  *   loads    memory that was loaded before, with no write in between, is not loaded again
  *   dead     results that nobody reads are not computed
  *
@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "emu/fp.h"
+#include "emu/passes.h"
 #include "emu/world.h"
 
 static const struct {
@@ -20,7 +21,7 @@ static const struct {
 } passes[EMU_PASSES] = {
 	[EMU_PASS_FOLD] = { "fold", N_("Constant folding: what is known at translation time is computed then.") },
 	[EMU_PASS_COPY] = { "copy", N_("Copy propagation: a value is read where it was first put.") },
-	[EMU_PASS_FUSE] = { "fuse", N_("Fusion: a comparison and the branch on it become one; two shifts that extend a number do, too.") },
+	[EMU_PASS_FUSE] = { "fuse", N_("Fusion: operations become one: a comparison and its branch, two shifts that extend or rotate, a branch over a move.") },
 	[EMU_PASS_LOADS] = { "loads", N_("Redundant loads: memory that was just loaded is not loaded again.") },
 	[EMU_PASS_DEAD] = { "dead", N_("Dead code: a result that nobody reads is not computed.") },
 };
@@ -35,21 +36,6 @@ const char *emu_pass_sentence(enum emu_pass p)
 	return (unsigned)p < EMU_PASSES ? passes[p].sentence : "";
 }
 
-static bool is_const(const struct emu_ir *ir, uint16_t t, int64_t *v)
-{
-	if (t >= ir->temps || ir->temp[t].kind != EMU_TK_CONST)
-		return false;
-	*v = ir->temp[t].value;
-	return true;
-}
-
-static void become(struct emu_op *op, enum emu_opcode code, uint16_t a)
-{
-	op->op = (uint8_t)code;
-	op->a = a;
-	op->b = op->c = EMU_NOTEMP;
-	op->aux = 0;
-}
 
 /* -- what a temp is known to hold: a constant, or the value of another temp -- */
 struct facts {
@@ -93,24 +79,52 @@ static void learn(struct facts *f, uint16_t t, uint16_t same)
 
 /* -- fold -- */
 
+/* A constant stands on the right; and what is below 1, or above 0, is compared with 0. */
+static void simplify_compare(struct emu_ir *ir, struct emu_op *op)
+{
+	static const uint8_t turned[EMU_CONDS] = {
+		EMU_EQ, EMU_NE, EMU_GT, EMU_LE, EMU_GTU, EMU_LEU, EMU_GE, EMU_LT, EMU_GEU, EMU_LTU, EMU_TSTEQ, EMU_TSTNE,
+	};
+	unsigned cond = op->aux & ~EMU_C32, narrow = op->aux & EMU_C32;
+	int64_t a, b;
+
+	if (emu_ir_is_const(ir, op->a, &a) && !emu_ir_is_const(ir, op->b, &b)) {
+		uint16_t t = op->a;
+
+		op->a = op->b;
+		op->b = t;
+		cond = turned[cond];
+	}
+	if (emu_ir_is_const(ir, op->b, &b)) {
+		b = narrow ? (int32_t)b : b;
+		if (b == 1 && (cond == EMU_LTU || cond == EMU_GEU)) {
+			cond = cond == EMU_LTU ? EMU_EQ : EMU_NE;
+			op->b = emu_ir_const(ir, 0);
+		} else if (b == 0 && (cond == EMU_GTU || cond == EMU_LEU)) {
+			cond = cond == EMU_LEU ? EMU_EQ : EMU_NE;
+		}
+	}
+	op->aux = (uint8_t)(cond | narrow);
+}
+
 /* a OP constant or constant OP constant into something simpler. */
 static void simplify(struct emu_ir *ir, struct emu_op *op)
 {
 	int64_t a = 0, b = 0, c = 0;
-	bool ca = is_const(ir, op->a, &a), cb = is_const(ir, op->b, &b), cc = is_const(ir, op->c, &c);
+	bool ca = emu_ir_is_const(ir, op->a, &a), cb = emu_ir_is_const(ir, op->b, &b), cc = emu_ir_is_const(ir, op->c, &c);
 	bool unary = op->b == EMU_NOTEMP, ternary = op->c != EMU_NOTEMP;
 
 	if (op->op == EMU_OP_SELECT && ca) {
-		become(op, EMU_OP_MOV, a ? op->b : op->c);
+		emu_op_become(op, EMU_OP_MOV, a ? op->b : op->c);
 		return;
 	}
 	if (op->op == EMU_OP_SELECT && op->b == op->c) {
-		become(op, EMU_OP_MOV, op->b);
+		emu_op_become(op, EMU_OP_MOV, op->b);
 		return;
 	}
 	if (ca && (unary || cb) && (!ternary || cc)) {
 		if (op->op != EMU_OP_MOV)
-			become(op, EMU_OP_MOV,
+			emu_op_become(op, EMU_OP_MOV,
 			       emu_ir_const(ir, (int64_t)emu_eval(op->op, op->aux, (uint64_t)a, (uint64_t)b,
 								  (uint64_t)c)));
 		return;
@@ -118,31 +132,31 @@ static void simplify(struct emu_ir *ir, struct emu_op *op)
 	switch (op->op) {
 	case EMU_OP_ADD: case EMU_OP_OR: case EMU_OP_XOR:
 		if (ca && a == 0)
-			become(op, EMU_OP_MOV, op->b);
+			emu_op_become(op, EMU_OP_MOV, op->b);
 		else if (cb && b == 0)
-			become(op, EMU_OP_MOV, op->a);
+			emu_op_become(op, EMU_OP_MOV, op->a);
 		else if (cb && b == -1 && op->op == EMU_OP_XOR)
-			become(op, EMU_OP_NOT, op->a);
+			emu_op_become(op, EMU_OP_NOT, op->a);
 		break;
 	case EMU_OP_SUB: case EMU_OP_SHL: case EMU_OP_SHR: case EMU_OP_SAR: case EMU_OP_ROTR:
 		if (cb && (b & (op->op == EMU_OP_SUB ? -1 : 63)) == 0)
-			become(op, EMU_OP_MOV, op->a);
+			emu_op_become(op, EMU_OP_MOV, op->a);
 		break;
 	case EMU_OP_AND:
 		if (cb && b == -1)
-			become(op, EMU_OP_MOV, op->a);
+			emu_op_become(op, EMU_OP_MOV, op->a);
 		else if ((cb && b == 0) || (ca && a == 0))
-			become(op, EMU_OP_MOV, emu_ir_const(ir, 0));
+			emu_op_become(op, EMU_OP_MOV, emu_ir_const(ir, 0));
 		else if (cb && b == 0xff)
-			become(op, EMU_OP_ZEXT8, op->a);
+			emu_op_become(op, EMU_OP_ZEXT8, op->a);
 		else if (cb && b == 0xffff)
-			become(op, EMU_OP_ZEXT16, op->a);
+			emu_op_become(op, EMU_OP_ZEXT16, op->a);
 		else if (cb && b == 0xffffffff)
-			become(op, EMU_OP_ZEXT32, op->a);
+			emu_op_become(op, EMU_OP_ZEXT32, op->a);
 		break;
 	case EMU_OP_ADD32: case EMU_OP_SUB32:
 		if (cb && (int32_t)b == 0)
-			become(op, EMU_OP_ZEXT32, op->a);
+			emu_op_become(op, EMU_OP_ZEXT32, op->a);
 		break;
 	default:
 		break;
@@ -174,10 +188,12 @@ static void propagate(struct emu_ir *ir, bool copies)
 			op->c = resolve(f, op->c);
 		if (!copies && op->op >= EMU_OP_MOV && op->op <= EMU_OP_MAXU)
 			simplify(ir, op);
+		if (!copies && (op->op == EMU_OP_SETCOND || op->op == EMU_OP_BRCOND))
+			simplify_compare(ir, op);
 		if (!(s & EMU_HAS_D) || op->d == EMU_NOTEMP)
 			continue;
 		written(f, op->d);
-		if (op->op == EMU_OP_MOV && op->a != op->d && (copies ? !is_const(ir, op->a, &v) : is_const(ir, op->a, &v)))
+		if (op->op == EMU_OP_MOV && op->a != op->d && (copies ? !emu_ir_is_const(ir, op->a, &v) : emu_ir_is_const(ir, op->a, &v)))
 			learn(f, op->d, op->a);
 		else if (copies && op->op == EMU_OP_FMOV && op->a != op->d)
 			learn(f, op->d, op->a);
@@ -213,155 +229,6 @@ static void unbox(struct emu_ir *ir)
 			continue;
 		if (op->d < EMU_GLOBALS)
 			boxed[op->d] = op->op == EMU_OP_FBOX;
-	}
-}
-
-/* -- idioms: pairs of operations that are one -- */
-
-/* What is known of temps on the way down. Versions change at each write; at a label all is forgotten. */
-struct known {
-	uint16_t version[EMU_TEMPS_MAX];
-	struct { uint16_t of, source, source_version; uint8_t count; } shl[EMU_TEMPS_MAX]; /* source << count, in
-								version `of` of the temp; count 0: none */
-	bool sext[EMU_TEMPS_MAX];       /* its high half repeats bit 31 */
-};
-
-static void known_forget(const struct emu_ir *ir, struct known *k)
-{
-	int64_t v;
-
-	for (unsigned t = 0; t < ir->temps; t++) {
-		k->version[t]++;
-		k->sext[t] = is_const(ir, (uint16_t)t, &v) && v == (int32_t)v;
-	}
-}
-
-static bool is_sext(const struct known *k, const struct emu_op *op)
-{
-	switch (op->op) {
-	case EMU_OP_SEXT8: case EMU_OP_SEXT16: case EMU_OP_SEXT32: case EMU_OP_ZEXT8: case EMU_OP_ZEXT16:
-	case EMU_OP_SETCOND:
-		return true;
-	case EMU_OP_LD:
-		return op->aux < EMU_M32 || (op->aux & EMU_MSIGN);
-	case EMU_OP_MOV: case EMU_OP_NOT:
-		return k->sext[op->a];
-	case EMU_OP_AND: case EMU_OP_OR: case EMU_OP_XOR:
-		return k->sext[op->a] && k->sext[op->b];
-	default:
-		return false;
-	}
-}
-
-/* shl and then `shift` (shr or sar) by the same count: the extension that this is, or MOV for none. */
-static enum emu_opcode extension(unsigned shift, int64_t count)
-{
-	bool zero = shift == EMU_OP_SHR;
-
-	return count == 32 ? (zero ? EMU_OP_ZEXT32 : EMU_OP_SEXT32) : count == 48 ? (zero ? EMU_OP_ZEXT16 : EMU_OP_SEXT16)
-		: count == 56 ? (zero ? EMU_OP_ZEXT8 : EMU_OP_SEXT8) : EMU_OP_MOV;
-}
-
-static void shorten(const struct emu_ir *ir, const struct known *k, struct emu_op *op)
-{
-	int64_t n;
-
-	if ((op->op == EMU_OP_SHR || op->op == EMU_OP_SAR) && is_const(ir, op->b, &n) &&
-	    extension(op->op, n) != EMU_OP_MOV && k->shl[op->a].count == n && k->shl[op->a].of == k->version[op->a] &&
-	    k->shl[op->a].source_version == k->version[k->shl[op->a].source])
-		become(op, extension(op->op, n), k->shl[op->a].source);
-	if (op->op == EMU_OP_SEXT32 && k->sext[op->a])
-		become(op, EMU_OP_MOV, op->a);
-}
-
-/* The same in one register, with nothing but the start of an instruction in between. */
-static void shorten_in_place(struct emu_ir *ir, unsigned i)
-{
-	struct emu_op *op = &ir->op[i], *first = op;
-	int64_t n, m;
-
-	if (i == 0)
-		return;
-	while (--first > ir->op && first->op == EMU_OP_INSN)
-		;
-	if ((op->op != EMU_OP_SHR && op->op != EMU_OP_SAR) || first->op != EMU_OP_SHL || !is_const(ir, op->b, &n) ||
-	    !is_const(ir, first->b, &m) || n != m || first->d != op->a || first->a != op->a || op->d != op->a)
-		return;
-	if (extension(op->op, n) == EMU_OP_MOV)
-		return;
-	become(first, EMU_OP_MOV, first->a); /* of itself: nothing */
-	become(op, extension(op->op, n), op->a);
-}
-
-static void idioms(struct emu_ir *ir)
-{
-	struct known *k = rs_xcalloc(1, sizeof(*k));
-
-	known_forget(ir, k);
-	for (unsigned i = 0; i < ir->ops; i++) {
-		struct emu_op *op = &ir->op[i];
-		uint16_t source;
-		int64_t n;
-		bool sext;
-
-		if (op->op == EMU_OP_LABEL)
-			known_forget(ir, k);
-		shorten(ir, k, op);
-		shorten_in_place(ir, i);
-		if (!(ir->shape[op->op] & EMU_HAS_D) || op->d == EMU_NOTEMP)
-			continue;
-		sext = is_sext(k, op);
-		source = op->a;
-		k->version[op->d]++;
-		k->sext[op->d] = sext;
-		k->shl[op->d].count = 0;
-		if (op->op == EMU_OP_SHL && source != op->d && is_const(ir, op->b, &n) && (n & 63)) {
-			k->shl[op->d].count = (uint8_t)(n & 63);
-			k->shl[op->d].of = k->version[op->d];
-			k->shl[op->d].source = source;
-			k->shl[op->d].source_version = k->version[source];
-		}
-	}
-	free(k);
-}
-
-/* -- fuse -- */
-struct set {
-	uint16_t d, a, b;
-	uint8_t cond;
-};
-#define SETS 8
-static void fuse(struct emu_ir *ir)
-{
-	struct set set[SETS];
-	unsigned n = 0;
-
-	for (unsigned i = 0; i < ir->ops; i++) {
-		struct emu_op *op = &ir->op[i];
-		unsigned k, kept = 0;
-		int64_t zero;
-
-		if (op->op == EMU_OP_LABEL || op->op == EMU_OP_BR)
-			n = 0;
-		if (op->op == EMU_OP_BRCOND && (op->aux == EMU_NE || op->aux == EMU_EQ) &&
-		    is_const(ir, op->b, &zero) && zero == 0) {
-			for (k = 0; k < n && set[k].d != op->a; k++)
-				;
-			if (k < n) {
-				op->aux = set[k].cond ^ (op->aux == EMU_EQ);
-				op->a = set[k].a;
-				op->b = set[k].b;
-			}
-		}
-		if (!(ir->shape[op->op] & EMU_HAS_D) || op->d == EMU_NOTEMP)
-			continue;
-		for (k = 0; k < n; k++) {
-			if (set[k].d != op->d && set[k].a != op->d && set[k].b != op->d)
-				set[kept++] = set[k];
-		}
-		n = kept;
-		if (op->op == EMU_OP_SETCOND && op->d != op->a && op->d != op->b && n < SETS)
-			set[n++] = (struct set){ op->d, op->a, op->b, op->aux };
 	}
 }
 
@@ -447,7 +314,7 @@ void emu_pass_run(struct emu_ir *ir, enum emu_pass p)
 	switch (p) {
 	case EMU_PASS_FOLD: fold(ir); break;
 	case EMU_PASS_COPY: unbox(ir); propagate(ir, true); break;
-	case EMU_PASS_FUSE: idioms(ir); fuse(ir); break;
+	case EMU_PASS_FUSE: emu_pass_fuse(ir); break;
 	case EMU_PASS_LOADS: loads(ir); break;
 	case EMU_PASS_DEAD: dead(ir); break;
 	case EMU_PASSES: break;

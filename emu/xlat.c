@@ -336,6 +336,7 @@ static int translate(struct emu_world *w, uint64_t pc, unsigned max_insns, bool 
 	m.x.max_insns = max_insns;
 	m.x.max_branches = w->opt.max_branches ? w->opt.max_branches : MAX_BRANCHES;
 	emu_ir_reset(ir, pc);
+	ir->counted = w->opt.count || w->opt.interp;
 	make(&m, pc, max_insns, exact);
 	if (ir->insns == 0)
 		return -EFAULT; /* the instruction reaches into a page that cannot be executed */

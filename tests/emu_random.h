@@ -115,6 +115,35 @@ static void extend(struct maker *m)
 	emit(m, EMU_OP_SEXT32, 0, out(m), in(m), EMU_NOTEMP, EMU_NOTEMP);
 }
 
+/* d = two parts of a, joined: a rotation when the counts fit together, nothing was written in between, and the
+ * upper part is extended as it must be */
+static void rotate(struct maker *m)
+{
+	static const uint8_t join[4] = { EMU_OP_OR, EMU_OP_XOR, EMU_OP_ADD, EMU_OP_ADD32 };
+	struct emu_ir *ir = m->x->ir;
+	bool narrow = pick(m, 2);
+	int64_t n = 1 + (int64_t)pick(m, narrow ? 31 : 63), k = (narrow ? 32 : 64) - (pick(m, 8) ? n : (int64_t)pick(m, 32));
+	uint16_t a = in(m), down = pick(m, 2) ? emu_ir_temp(ir) : reg(m), up = pick(m, 2) ? emu_ir_temp(ir) : reg(m), t;
+
+	emu_ir_2i(ir, narrow ? EMU_OP_SHR32 : EMU_OP_SHR, down, a, n);
+	if (narrow && pick(m, 2))
+		emu_ir_1(ir, EMU_OP_SEXT32, down, down);
+	emu_ir_2i(ir, narrow ? EMU_OP_SHL32 : EMU_OP_SHL, up, a, k);
+	if (narrow && pick(m, 2)) {
+		t = reg(m);
+		emu_ir_1(ir, EMU_OP_SEXT32, t, up);
+		up = t;
+	}
+	if (pick(m, 6) == 0)
+		integer(m);
+	if (pick(m, 2)) {
+		t = up;
+		up = down;
+		down = t;
+	}
+	emit(m, join[pick(m, 4)], 0, out(m), down, up, EMU_NOTEMP);
+}
+
 /* A number of a width from a register: unboxed when it has 32 bits. */
 static uint16_t operand(struct maker *m, unsigned w)
 {
@@ -310,10 +339,12 @@ static unsigned translate(struct emu_xlat *x, const uint8_t *code, unsigned avai
 			emu_ir_call(x->ir, helper, reg(&m), in(&m), in(&m));
 		else if (kind < 29)
 			inner(&m);
+		else if (kind < 30)
+			rotate(&m);
 	}
 	switch (pick(&m, 10)) {
 	case 0: case 1: memory(&m); break;
-	case 2: emu_x_branch(x, condition(&m), in(&m), in(&m), x->pc + 8 + 4 * pick(&m, 6)); break;
+	case 2: emu_x_branch(x, condition(&m), in(&m), in(&m), x->pc + 8 + 4 * (pick(&m, 2) * pick(&m, 6))); break;
 	case 3:
 		if (pick(&m, 4) == 0)
 			emu_x_jump(x, x->pc + 8 + 4 * pick(&m, 6));
