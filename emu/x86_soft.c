@@ -182,7 +182,7 @@ void gen_soft_stubs(struct emu_world *w, struct as *a)
 	if (!w->opt.no_jump_cache) {
 		as_jump_cache(a, emu_jump_shift(w->guest), RAX, RCX);
 		miss = as_jcc8(a, CC_NE);
-		as_rm_index(a, 0xff, 4, RCX, CPU_OFF(jumps) + 8); /* jmp */
+		as_jump_to(a, emu_jump_shift(w->guest), 0xff, 4, RCX, 8); /* jmp */
 		as_here(a, miss);
 	}
 	as_store(a, RAX, RBP, CPU_OFF(pc));
