@@ -299,6 +299,8 @@ static bool turn(struct emu_ia_vcpu *v, bool alone)
 		v->next_alone = true;
 		return false;
 	}
+	if (e == EMU_EXC_KICK) /* before the first instruction */
+		return false;
 	v->shadow = 0;
 	v->resume = false;
 	if (e == EMU_EXC_ASSIST) {
@@ -346,6 +348,15 @@ static bool ends(struct emu_ia_vcpu *v, enum emu_ia_exit *why)
 	return true;
 }
 
+/* Was the CPU asked to come out of code? True when it is its owner who wants it back. */
+static bool kicked(struct emu_ia_vcpu *v)
+{
+	if (!__atomic_load_n(&v->cpu->exit_request, __ATOMIC_RELAXED))
+		return false;
+	__atomic_store_n(&v->cpu->exit_request, 0, __ATOMIC_SEQ_CST);
+	return atomic_exchange(&v->kicked, false);
+}
+
 enum emu_ia_exit emu_ia_run(struct emu_ia_vcpu *v, uint64_t budget)
 {
 	uint64_t left = budget;
@@ -357,11 +368,8 @@ enum emu_ia_exit emu_ia_run(struct emu_ia_vcpu *v, uint64_t budget)
 
 		if (ends(v, &why))
 			return why;
-		if (__atomic_load_n(&v->cpu->exit_request, __ATOMIC_RELAXED)) {
-			__atomic_store_n(&v->cpu->exit_request, 0, __ATOMIC_SEQ_CST);
-			if (atomic_exchange(&v->kicked, false))
-				return IA_EXIT_KICK;
-		}
+		if (kicked(v))
+			return IA_EXIT_KICK;
 		take_events(v);
 		if (v->dead)
 			continue;
@@ -389,12 +397,15 @@ enum emu_ia_exit emu_ia_step(struct emu_ia_vcpu *v, bool events)
 	start(v);
 	if (ends(v, &why))
 		return why;
+	if (kicked(v))
+		return IA_EXIT_KICK;
 	if (events)
 		take_events(v);
 	if (!v->dead && v->halted)
 		return IA_EXIT_HLT;
 	for (unsigned k = 0; !v->dead && !v->no_code && !turn(v, true) && k < 4; k++)
-		;
+		if (kicked(v))
+			return IA_EXIT_KICK;
 	v->next_alone = false;
 	v->count.insns++;
 	return ends(v, &why) ? why : IA_EXIT_BUDGET;

@@ -62,7 +62,6 @@ void vmm_trace_cross(struct vmm_vcpu *v, const struct vmm_crossing *x)
 	if (!t->exact) { /* the counters are exact all the same */
 		if (x->from != x->to)
 			rs_count(v->m->em, RS_CTR_CPU_RING_CROSSINGS + x->from * 4 + x->to, 1);
-		t->cpl = x->to;
 		return;
 	}
 	known = decode(v, x->from_cs, x->rip, &insn);
@@ -74,6 +73,16 @@ void vmm_trace_cross(struct vmm_vcpu *v, const struct vmm_crossing *x)
 	tell_gate(v, x);
 	if (!t->everywhere && !v->steps_left && ++t->steps >= VMM_STEPS_MAX)
 		vmm_trace_give_up(v, N_("many crossings were told one by one: they are only counted from here on"));
+}
+
+void vmm_exact_sample(struct vmm_vcpu *v)
+{
+	struct vmm_trace_state *t = v->trace;
+
+	if (t->exact || v->cpl == t->cpl)
+		return;
+	rs_emit(v->m->em, RS_EV_CPU_RING, RS_SRC_EXIT, v->index, t->cpl, v->cpl, RS_VIA_UNSEEN, v->rip, NULL);
+	t->cpl = v->cpl;
 }
 
 int vmm_exact_before(struct vmm_vcpu *v, struct rs_err *err)
@@ -109,7 +118,9 @@ int vmm_exact_after(struct vmm_vcpu *v, struct rs_err *err)
 	unsigned reason = v->exit.reason;
 
 	(void)err;
-	if (t->flight && reason != KVM_EXIT_SHUTDOWN) {
+	vmm_exact_sample(v);
+	/* HLT itself was a step; this is the CPU that stands in it. */
+	if (t->flight && reason != KVM_EXIT_SHUTDOWN && reason != KVM_EXIT_HLT) {
 		vmm_stepped(v);
 		vmm_user_step_done(v);
 	}

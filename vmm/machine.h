@@ -260,6 +260,8 @@ struct vmm_crossing {
 };
 /* The engine stands behind the crossing. */
 void vmm_trace_cross(struct vmm_vcpu *v, const struct vmm_crossing *x);
+/* An exact engine met an exit: where nobody asked for exact crossings, the ring is told as it is now. */
+void vmm_exact_sample(struct vmm_vcpu *v);
 int vmm_trace_new(struct vmm_vcpu *v, struct rs_err *err);
 void vmm_trace_free(struct vmm_vcpu *v);
 /* Once, before the first entry: tells where the CPU starts. */

@@ -40,6 +40,7 @@ static int leave(struct vmm_vcpu *v)
 
 	v->rip = emu_ia_rip(s->cpu);
 	v->cpl = emu_ia_cpl(s->cpu);
+	vmm_exact_sample(v);
 	vmm_guest_exit(v);
 	v->pending = false; /* the access is complete when this returns */
 	if (v->m->pc)

@@ -1,7 +1,7 @@
 /* vmm/: the virtual machine monitor. The one public header; the map:
  *
  *   vmm.h        describe a machine, run it, ask what this host can run
- *   engine.h     the small table of functions a CPU engine fills (KVM now; software CPU)
+ *   engine.h     the small table of functions a CPU engine fills     soft.c   the software CPU of emu/
  *   kvm.c        the only file that issues KVM ioctls; each one can be watched
  *   kvm_vcpu.c   a vCPU on KVM: registers, single-step, kicks, exits
  *   machine.c    builds the machine: memory slots and holes, buses, devices
