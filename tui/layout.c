@@ -16,6 +16,9 @@ static int wanted_width(enum eng_view v)
 		return 116;
 	case ENG_VIEW_output:
 		return 40;
+	case ENG_VIEW_rewrite:
+	case ENG_VIEW_techniques:
+		return 56;
 	case ENG_VIEW_guest:
 	case ENG_VIEW_cache:
 		return 44;
@@ -46,6 +49,8 @@ static int enough_rows(enum eng_view v)
 		return 24;
 	case ENG_VIEW_cache:
 		return 22;
+	case ENG_VIEW_techniques:
+		return 14;
 	case ENG_VIEW_serial:
 	case ENG_VIEW_output:
 		return 13;

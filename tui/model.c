@@ -63,6 +63,8 @@ static void run_begin(struct tui_model *m)
 	rs_str_clear(&m->code);
 	rs_str_clear(&m->tables);
 	rs_str_clear(&m->walk);
+	rs_str_clear(&m->rewrite);
+	m->current = RS_TECHNIQUE_ASSIST;
 	tui_translator_clear(&m->tr);
 	for (unsigned i = 0; i < TUI_STREAMS; i++) {
 		rs_str_clear(&m->text[i]);
@@ -144,6 +146,10 @@ static void take_state(struct tui_model *m, const struct rs_event *ev)
 		rs_str_clear(&m->walk);
 		rs_str_addn(&m->walk, a->buf, n);
 		break;
+	case RS_BLOCK_REWRITE:
+		rs_str_clear(&m->rewrite);
+		rs_str_addn(&m->rewrite, a->buf, n);
+		break;
 	case RS_BLOCK_MEMORY:
 		take_memory(m, a->buf, n);
 		break;
@@ -151,6 +157,19 @@ static void take_state(struct tui_model *m, const struct rs_event *ev)
 		tui_translator_take(&m->tr, (enum rs_block)ev->arg[0], a->buf, n);
 		break;
 	}
+}
+
+/* The counters of a run that is over fill the row of its technique. */
+static void fill_technique(struct tui_model *m)
+{
+	struct tui_technique *t = &m->technique[m->current];
+	const uint64_t *v = m->counters.v;
+	if (!m->have_outcome || m->outcome.kind != RS_EV_VM_END || !m->have_counters)
+		return;
+	*t = (struct tui_technique){ .ran = true, .exits = m->outcome.arg[3],
+				     .ns = v[RS_CTR_VM_GUEST_NS] + v[RS_CTR_VM_MONITOR_NS] };
+	for (unsigned i = 0; i < 16; i++)
+		t->crossings += v[RS_CTR_CPU_RING_CROSSINGS + i];
 }
 
 static void take_run(struct tui_model *m, const struct rs_event *ev)
@@ -205,6 +224,11 @@ static void take_run(struct tui_model *m, const struct rs_event *ev)
 		m->have_outcome = true;
 		m->end_time = ev->time;
 		m->state = TUI_RUN_OVER;
+		fill_technique(m);
+		break;
+	case RS_EV_VIRT_START:
+		if (ev->arg[0] < TUI_TECHNIQUES)
+			m->current = (unsigned)ev->arg[0];
 		break;
 	case RS_EV_EXP_EXIT:
 		m->exit = *ev;
@@ -251,6 +275,7 @@ static void on_counters(struct rs_sink *sink, const struct rs_counters *c, uint6
 	m->counters = *c;
 	m->counters_time = time_ns;
 	m->have_counters = true;
+	fill_technique(m);
 	if (time_ns < m->base_time) { /* another run */
 		m->base = *c;
 		m->base_time = time_ns;
@@ -278,7 +303,7 @@ struct tui_model *tui_model_new(void)
 	ring_init(&m->crossings, TUI_CROSSINGS_MAX);
 	ring_init(&m->events, TUI_EVENTS_MAX);
 	ring_init(&m->calls, TUI_CALLS_MAX);
-	m->code = m->tables = m->walk = (struct rs_str)RS_STR_INIT;
+	m->code = m->tables = m->walk = m->rewrite = (struct rs_str)RS_STR_INIT;
 	for (unsigned i = 0; i < TUI_STREAMS; i++)
 		m->text[i] = (struct rs_str)RS_STR_INIT;
 	run_begin(m);
@@ -295,6 +320,7 @@ void tui_model_free(struct tui_model *m)
 	rs_str_release(&m->code);
 	rs_str_release(&m->tables);
 	rs_str_release(&m->walk);
+	rs_str_release(&m->rewrite);
 	tui_translator_clear(&m->tr);
 	for (unsigned i = 0; i < TUI_STREAMS; i++)
 		rs_str_release(&m->text[i]);

@@ -22,7 +22,7 @@
 #define TUI_MEMORY_MAX 4096
 #define TUI_EXITS 64            /* slots of the counter vm.exits */
 #define TUI_STREAMS 8
-#define TUI_BLOCKS (RS_BLOCK_EMU_REGS + 1) /* kinds of snapshots */
+#define TUI_BLOCKS (RS_BLOCK_REWRITE + 1) /* kinds of snapshots */
 
 /* The newest `cap` events of some kinds, oldest first by index. */
 struct tui_ring {
@@ -34,6 +34,13 @@ struct tui_ring {
 const struct rs_event *tui_ring_at(const struct tui_ring *r, unsigned i);
 
 enum tui_run_state { TUI_RUN_NONE, TUI_RUN_BUILDING, TUI_RUN_GOING, TUI_RUN_PAUSED, TUI_RUN_OVER };
+
+/* What the last run with one technique of virtualization cost. */
+#define TUI_TECHNIQUES (RS_TECHNIQUE_PARA + 1)
+struct tui_technique {
+	bool ran;
+	uint64_t exits, crossings, ns; /* ns: guest and monitor */
+};
 
 struct tui_model {
 	struct rs_sink sink;    /* attach this */
@@ -72,12 +79,16 @@ struct tui_model {
 	bool have_regs, have_prev;
 	struct rs_x86_regs regs, prev;
 	uint64_t regs_time;
-	struct rs_str code, tables, walk;
+	struct rs_str code, tables, walk, rewrite;
 	struct rs_mem_head mem;
 	unsigned char mem_bytes[TUI_MEMORY_MAX], mem_prev[TUI_MEMORY_MAX];
 	bool have_mem, mem_comparable; /* mem_prev is of the same place */
 	struct tui_translator tr;
 	struct rs_state_assembler part[TUI_BLOCKS]; /* by enum rs_block */
+
+	/* A new run leaves this table as it is: one run fills one row. */
+	struct tui_technique technique[TUI_TECHNIQUES]; /* by enum rs_technique */
+	unsigned current;                /* of this run */
 
 	struct rs_str text[TUI_STREAMS]; /* by enum rs_stream */
 	uint64_t text_cut[TUI_STREAMS];  /* bytes dropped at the front */
@@ -85,7 +96,7 @@ struct tui_model {
 
 struct tui_model *tui_model_new(void);
 void tui_model_free(struct tui_model *m);
-/* Forgets everything, as before the first run. */
+/* Forgets everything, as before the first run; but what the techniques cost is for comparing runs. */
 void tui_model_reset(struct tui_model *m);
 /* Exits by reason: the counter where one arrived, else the events seen. */
 uint64_t tui_model_exits(const struct tui_model *m, unsigned reason);

@@ -1,0 +1,16 @@
+# Lesson 203, the task: is this kernel really in ring 0?
+
+#include "lab32.inc"
+
+_start:
+        lab_load_task
+        call    detect
+        out     DEBUG_EXIT, eax         # 0: alone; 1: somebody else has ring 0
+
+# Leave the answer in EAX: 1 when a monitor has taken ring 0 away from us, else 0.
+# The monitor must not get a chance to answer for the processor.
+detect:
+        mov     eax, cr0                # the monitor answers this one
+        and     eax, 1
+        xor     eax, 1
+        ret
