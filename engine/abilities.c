@@ -270,6 +270,7 @@ static bool inborn(const char *engine, const char *ability)
 {
 	static const struct { const char *engine, *ability; } rows[] = {
 		{ "soft", "exact-rings" },
+		{ "soft", "ring1" },
 	};
 
 	for (unsigned i = 0; engine && i < sizeof(rows) / sizeof(rows[0]); i++)

@@ -256,6 +256,13 @@ static inline void scene_run_to_pause(struct scene *s)
 	mem.b[0x45] = '!';
 	mem.b[0x80] = 0x7f;
 	scene_state(s, 44720, RS_BLOCK_MEMORY, &mem, sizeof(mem));
+	static const char rewrite[] =
+		"10005\t401005\t4\t2\n"
+		"10005\tcli\t405000\t=\tcli\n"
+		"10006\tpushfd\t405001\t!\tint 0x81\n"
+		"10007\tmov eax, cs\t405003\t!\tint 0x81\n"
+		"10009\tcall 0x10040\t405005\t=\tpush 0x1000e; jmp 0x405010\n";
+	scene_state(s, 44725, RS_BLOCK_REWRITE, rewrite, strlen(rewrite));
 	scene_event(s, 44730, RS_EV_EXP_PAUSED, M, 0x1004c, 0, 0, 0, NULL);
 }
 
