@@ -24,6 +24,11 @@ static enum kind kind_of(const char *media)
 	return KIND_OTHER;
 }
 
+bool ctr_desc_is_doc(const struct ctr_desc *d)
+{
+	return kind_of(d->media) != KIND_OTHER;
+}
+
 /* A document by its descriptor: parsed, and of the schema and media type that the descriptor says. */
 static int doc_read(struct ctr_store *s, const struct ctr_desc *d, struct ctr_json *j, struct rs_err *err)
 {

@@ -68,6 +68,8 @@ int ctr_blob_copy(struct ctr_store *to, const struct ctr_store *from, const stru
 char *ctr_store_tmp(struct ctr_store *s, const char *what);
 char *ctr_store_path(const struct ctr_store *s, const char *sub); /* DIR/sub; caller frees */
 
+/* Is it a manifest or an index, that is: a document that refers to others? */
+bool ctr_desc_is_doc(const struct ctr_desc *d);
 /* Calls `fn` for every descriptor that the document `d` refers to, itself first, each once a call;
  * reads manifests and indexes and checks them. A descriptor whose blob is missing is passed on, too,
  * and not followed. `fn` returns 0 or an error that ends the walk. */
