@@ -86,6 +86,13 @@ _ringside()
 	"image unpack":--store) COMPREPLY=($(compgen -d -- "$cur")); return;;
 	"image unpack":--platform) COMPREPLY=(); return;;
 	"image unpack":--limit) COMPREPLY=(); return;;
+	"image copy":--store) COMPREPLY=($(compgen -d -- "$cur")); return;;
+	"image save":--output|"image save":-o) COMPREPLY=($(compgen -f -- "$cur")); return;;
+	"image save":--format) COMPREPLY=($(compgen -W "oci docker" -- "$cur")); return;;
+	"image save":--store) COMPREPLY=($(compgen -d -- "$cur")); return;;
+	"image load":--store) COMPREPLY=($(compgen -d -- "$cur")); return;;
+	"image pull":--store) COMPREPLY=($(compgen -d -- "$cur")); return;;
+	"image push":--store) COMPREPLY=($(compgen -d -- "$cur")); return;;
 	"image prune":--store) COMPREPLY=($(compgen -d -- "$cur")); return;;
 	"image verify":--store) COMPREPLY=($(compgen -d -- "$cur")); return;;
 	*:--lang) COMPREPLY=($(compgen -W "en zh-TW" -- "$cur")); return;;
@@ -114,6 +121,11 @@ _ringside()
 		"image import") opts+=" --store --compress -c --level --threads --platform --message -m --artifact --media-type";;
 		"image export") opts+=" --store --platform --output -o";;
 		"image unpack") opts+=" --store --platform --limit";;
+		"image copy") opts+=" --store";;
+		"image save") opts+=" --output -o --format --store";;
+		"image load") opts+=" --store";;
+		"image pull") opts+=" --store";;
+		"image push") opts+=" --store";;
 		"image prune") opts+=" --store";;
 		"image verify") opts+=" --store";;
 		esac
@@ -138,7 +150,7 @@ _ringside()
 	"emu run") COMPREPLY=($(compgen -f -- "$cur"));;
 	"emu show") COMPREPLY=($(compgen -f -- "$cur"));;
 	"oci") COMPREPLY=();;
-	"image") COMPREPLY=($(compgen -W "build ls inspect history tag rm import export unpack prune verify" -- "$cur"));;
+	"image") COMPREPLY=($(compgen -W "build ls inspect history tag rm import export unpack copy save load pull push prune verify" -- "$cur"));;
 	"image build") COMPREPLY=($(compgen -d -- "$cur"));;
 	"image ls") COMPREPLY=();;
 	"image inspect") COMPREPLY=();;
@@ -148,6 +160,11 @@ _ringside()
 	"image import") COMPREPLY=($(compgen -f -- "$cur"));;
 	"image export") COMPREPLY=();;
 	"image unpack") COMPREPLY=($(compgen -d -- "$cur"));;
+	"image copy") COMPREPLY=();;
+	"image save") COMPREPLY=();;
+	"image load") COMPREPLY=($(compgen -f -- "$cur"));;
+	"image pull") COMPREPLY=();;
+	"image push") COMPREPLY=();;
 	"image prune") COMPREPLY=();;
 	"image verify") COMPREPLY=();;
 	"doc") COMPREPLY=($(compgen -W "man bash zsh events counters exits lesson schema insns ir" -- "$cur"));;
