@@ -61,15 +61,27 @@ static void registers_of(const char *text, char field[32])
 				memset(field + regs[k].from, regs[k].letter, 5);
 }
 
+/* What an instruction of that name does; "": nobody has said it (a test). */
+static const char *effect_of(const char *name)
+{
+	static const struct {
+		const char *name, *effect;
+	} effects[] = {
+#define A64_EFFECT(name, effect) { name, effect },
+#include "emu/a64_effect.def"
+	};
+
+	for (unsigned k = 0; k < sizeof(effects) / sizeof(effects[0]); k++)
+		if (!strcmp(effects[k].name, name))
+			return effects[k].effect;
+	return "";
+}
+
 bool a64_doc(unsigned i, struct emu_insn_doc *d)
 {
 	static const char *const ext[A64_EXTS][2] = {
 #define A64_EXT(id, name, bit, feature, text) [A64_EXT_##id] = { name, text },
 #include "emu/a64_ext.def"
-	};
-	static const char *const what[] = {
-#define A64_CLASS(id, translator, sentence) [A64_CLASS_##id] = sentence,
-#include "emu/a64_class.def"
 	};
 	char field[32] = { 0 };
 	const struct a64_row *row;
@@ -82,7 +94,7 @@ bool a64_doc(unsigned i, struct emu_insn_doc *d)
 	d->group = ext[row->ext][0];
 	d->group_text = ext[row->ext][1];
 	d->operands[0] = 0;
-	snprintf(d->effect, sizeof(d->effect), "%s", what[row->class]);
+	snprintf(d->effect, sizeof(d->effect), "%s", effect_of(row->name));
 	for (unsigned k = 0; k < A64_OPERANDS_MAX && row->operand[k] != A64_OPERAND_NONE; k++) {
 		const char *text = a64_operand_texts[row->operand[k]];
 

@@ -74,5 +74,12 @@ const struct emu_guest emu_guest_aarch64 = {
 	.notation = N_("d (or t), n, m and a are the numbers of registers, i is an immediate, z the size, e an "
 		       "element, a condition or a kind of shift, and x another bit. R is an X or W register, F one "
 		       "of B, H, S, D, Q, V a vector. In names, {bh} is the size of the access, {al} acquire and "
-		       "release, {2} the upper half, {cond} a condition."),
+		       "release, {2} the upper half, {cond} a condition. In effects these letters are the registers: d = n + "
+		       "op2 (op2: the second operand, src: the only one, however written); of vectors each element, "
+		       "x[i] one of them, nm those of n and then those of m. M[addr] is memory of the size of the "
+		       "access, NZCV: sets the flags. s(v), u(v): taken as a signed, an unsigned number, and shifted so; "
+		       "a shift by a negative number goes the other way. sat_s, sat_u: kept in the range of such a "
+		       "number of the result's size; rnd: rounded, where bits are shifted out; lo, hi: halves; near "
+		       "(ties to even), away (ties away from 0), up, down, trunc, fpcr (as FPCR says): rounded to an "
+		       "integer; fp: in the precision of the result; \"-\": nothing that a program sees."),
 };

@@ -129,7 +129,7 @@ struct emu_insn_doc {
 	char bits[80];                /* the encoding, highest bit first: 0 and 1 are fixed, a letter is a bit
 					 of the field that it stands for; a blank between fields */
 	const char *group, *group_text; /* extension; what it is (translation key) */
-	char effect[112];             /* "rd = rs1 + rs2", or the same as another row: "= add" */
+	char effect[112];             /* "rd = rs1 + rs2", or the same as another row: "= add" (translation key) */
 };
 /* Row `i` (from 0) of that guest; false: there is no such guest or row. */
 bool emu_doc_insn(const char *guest, unsigned i, struct emu_insn_doc *d);

@@ -55,7 +55,7 @@ void eng_doc_insns(const char *guest, enum rs_lang l, struct rs_str *out)
 		for (unsigned k = i; k < n; k++)
 			if (strcmp(v[k].group, v[i].group) == 0)
 				rs_str_addf(out, "  %-*s  %-*s  %-*s  %s\n", name, v[k].name, operands,
-					    v[k].operands, bits, v[k].bits, v[k].effect);
+					    v[k].operands, bits, v[k].bits, rs_tr(l, v[k].effect));
 	}
 }
 

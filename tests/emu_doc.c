@@ -169,6 +169,28 @@ static void test_effects(void **state)
 	assert_false(emu_doc_insn("pdp11", 0, &d));
 }
 
+/* AArch64: every row has an effect; every effect that was written is one of a row. */
+static void test_a64_effects(void **state)
+{
+	static const char *const names[] = {
+#define A64_EFFECT(name, effect) name,
+#include "emu/a64_effect.def"
+	};
+	bool used[sizeof(names) / sizeof(names[0])] = { false };
+	struct emu_insn_doc d;
+
+	(void)state;
+	for (unsigned row = 0; emu_doc_insn("aarch64", row, &d); row++) {
+		if (!*d.effect || strlen(d.effect) + 1 == sizeof(d.effect))
+			fail_msg("%s has the effect \"%s\"", d.name, d.effect);
+		for (unsigned k = 0; k < sizeof(names) / sizeof(names[0]); k++)
+			used[k] |= !strcmp(names[k], d.name);
+	}
+	for (unsigned k = 0; k < sizeof(names) / sizeof(names[0]); k++)
+		if (!used[k])
+			fail_msg("no instruction is named %s", names[k]);
+}
+
 /* All guests have a page. */
 static void test_guests(void **state)
 {
@@ -204,6 +226,7 @@ int main(void)
 		cmocka_unit_test(test_fields),
 		cmocka_unit_test(test_a64_registers),
 		cmocka_unit_test(test_effects),
+		cmocka_unit_test(test_a64_effects),
 		cmocka_unit_test(test_guests),
 		cmocka_unit_test(test_ops),
 	};
