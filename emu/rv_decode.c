@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "emu/rv.h"
+#include "engine/base/lang.h"
 
 const struct rv_row rv_rows[RV_COUNT] = {
 #define RV_INSN(id, name, mask, match, format, ext, op, text, effect)                              \
