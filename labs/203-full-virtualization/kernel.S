@@ -75,12 +75,12 @@ on_call:
         .data
 errors: .long   0
 table:  .space  8
-q_ring: .asciz  "ring, from CS        "
-q_cli:  .asciz  "IF after CLI         "
-q_popf: .asciz  "IF after POPF        "
-q_idt:  .asciz  "IDT, from SIDT       "
-q_task: .asciz  "task, from STR       "
-q_mode: .asciz  "protected mode, CR0  "
+q_ring: .asciz  "ring, from CS  "
+q_cli:  .asciz  "IF after CLI   "
+q_popf: .asciz  "IF after POPF  "
+q_idt:  .asciz  "IDT, from SIDT "
+q_task: .asciz  "task, from STR "
+q_mode: .asciz  "PE, from CR0   "
 right:  .asciz  "  right\n"
 wrong:  .asciz  "  WRONG\n"
 hello:  .asciz  "ring 3 says hello\n"
