@@ -11,7 +11,7 @@
  *   soft.h      ... or behind a TLB, for a guest with an MMU     soft.c, x86_soft.c
  *   xlat.c      guest code -> IR: where a block ends
  *   passes.c    IR -> better IR; each pass can be switched off     passes_fuse.c
- *   interp.c    the IR interpreter, oracle of the back ends     fp.c  its floating point
+ *   interp.c    the IR interpreter, oracle of the back ends     interp_prepare.c, eval.h; fp.c  its floating point
  *   vec.h       what vector operations mean     vec.c, vec_fp.c, vec_est.c (Arm's rules for numbers)
  *   x86.h       the x86-64 back end; its own map
  *   world.h     one translated process: blocks, chains, locks     cache.c

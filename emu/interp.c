@@ -1,77 +1,15 @@
 /* The IR interpreter: the meaning of every operation in plain C, and the oracle of the back ends.
  *
- * A block is prepared once: each operand becomes a byte offset, from the CPU (globals, and locals in
- * cpu->frame) or, when negative, into the block's constants. Guest memory is checked against the
- * rights of its pages on every access, so that no signal is needed.
+ * A block is prepared once (interp_prepare.c); what integer operations give stands in eval.h. Guest memory is
+ * checked against the rights of its pages on every access, so that no signal is needed.
  */
-#include <stdlib.h>
 #include <string.h>
 #include <xmmintrin.h>
 
+#include "emu/eval.h"
 #include "emu/fp.h"
 #include "emu/soft.h"
 #include "emu/vec.h"
-#include "emu/world.h"
-
-typedef unsigned __int128 u128;
-typedef __int128 s128;
-
-struct emu_iop {
-	uint8_t op, aux;
-	int32_t d, a, b, c;
-	int64_t imm;            /* BRCOND, BR: index of the operation to go to */
-};
-
-static int32_t offset_of(const struct emu_ir *ir, uint16_t t, int32_t *consts, uint64_t *value)
-{
-	if (t == EMU_NOTEMP)
-		return (int32_t)offsetof(struct emu_cpu, spill); /* nothing looks there */
-	if (t < EMU_F(0))
-		return (int32_t)(offsetof(struct emu_cpu, r) + 8u * t);
-	if (t < EMU_X(0))
-		return (int32_t)(offsetof(struct emu_cpu, v) + 16u * (t - 32u));
-	if (t < EMU_GLOBALS)
-		return (int32_t)(offsetof(struct emu_cpu, x) + 8u * (t - 64u));
-	if (ir->temp[t].kind == EMU_TK_LOCAL)
-		return (int32_t)(offsetof(struct emu_cpu, frame) + 16u * (t - EMU_GLOBALS));
-	value[*consts] = (uint64_t)ir->temp[t].value;
-	return -8 * ++*consts;
-}
-
-void emu_interp_prepare(struct emu_world *w, struct emu_block *b, const struct emu_ir *ir)
-{
-	uint64_t value[3 * EMU_OPS_MAX];
-	int64_t label[256];
-	int32_t consts = 0;
-
-	(void)w;
-	b->iop = rs_xcalloc(ir->ops, sizeof(*b->iop));
-	for (unsigned i = 0; i < ir->ops; i++) {
-		const struct emu_op *op = &ir->op[i];
-
-		b->iop[i] = (struct emu_iop){ op->op, op->aux, offset_of(ir, op->d, &consts, value),
-					      offset_of(ir, op->a, &consts, value),
-					      offset_of(ir, op->b, &consts, value),
-					      offset_of(ir, op->c, &consts, value), op->imm };
-		if (op->op == EMU_OP_LABEL)
-			label[op->imm] = i;
-	}
-	for (unsigned i = 0; i < ir->ops; i++) {
-		if (b->iop[i].op == EMU_OP_BRCOND || b->iop[i].op == EMU_OP_BR)
-			b->iop[i].imm = label[b->iop[i].imm];
-	}
-	/* constant n stands at iconst_end - 8 * (n + 1) */
-	b->iconst = rs_xcalloc((size_t)consts + 1, sizeof(uint64_t));
-	for (int32_t i = 0; i < consts; i++)
-		b->iconst[consts - 1 - i] = value[i];
-	b->iconsts = (uint16_t)consts;
-}
-
-void emu_interp_release(struct emu_block *b)
-{
-	free(b->iop);
-	free(b->iconst);
-}
 
 struct run {
 	struct emu_cpu *cpu;
@@ -82,30 +20,6 @@ struct run {
 static inline uint64_t *at(const struct run *r, int32_t off)
 {
 	return (uint64_t *)(r->base[off < 0] + off);
-}
-
-static bool holds(unsigned cond, uint64_t a, uint64_t b)
-{
-	if (cond & EMU_C32) {
-		/* sign-extended both, so that signed and unsigned order stay what they are */
-		cond &= ~EMU_C32;
-		a = (uint64_t)(int32_t)a;
-		b = (uint64_t)(int32_t)b;
-	}
-	switch (cond) {
-	case EMU_EQ: return a == b;
-	case EMU_NE: return a != b;
-	case EMU_LT: return (int64_t)a < (int64_t)b;
-	case EMU_GE: return (int64_t)a >= (int64_t)b;
-	case EMU_LTU: return a < b;
-	case EMU_GEU: return a >= b;
-	case EMU_LE: return (int64_t)a <= (int64_t)b;
-	case EMU_GT: return (int64_t)a > (int64_t)b;
-	case EMU_LEU: return a <= b;
-	case EMU_GTU: return a > b;
-	case EMU_TSTEQ: return !(a & b);
-	default: return a & b;
-	}
 }
 
 /* Host address of a guest access, or NULL with the fault noted. */
@@ -325,130 +239,6 @@ static bool amo(struct run *r, const struct emu_iop *op)
 	return true;
 }
 
-static uint64_t orcb(uint64_t v)
-{
-	for (unsigned i = 0; i < 64; i += 8) {
-		if (v >> i & 0xff)
-			v |= 0xffull << i;
-	}
-	return v;
-}
-
-static uint64_t rotr(uint64_t a, unsigned n)
-{
-	return n % 64 ? a >> (n % 64) | a << (64 - n % 64) : a;
-}
-static uint32_t rotr32(uint32_t a, unsigned n)
-{
-	return n % 32 ? a >> (n % 32) | a << (32 - n % 32) : a;
-}
-
-/* RISC-V unprivileged ISA, M extension: what division by zero and overflow give. */
-static uint64_t divide(unsigned op, uint64_t a, uint64_t b)
-{
-	bool overflow = (int64_t)a == INT64_MIN && (int64_t)b == -1;
-
-	switch (op) {
-	case EMU_OP_DIVS: return !b ? ~0ull : overflow ? a : (uint64_t)((int64_t)a / (int64_t)b);
-	case EMU_OP_DIVU: return !b ? ~0ull : a / b;
-	case EMU_OP_REMS: return !b ? a : overflow ? 0 : (uint64_t)((int64_t)a % (int64_t)b);
-	default: return !b ? a : a % b;
-	}
-}
-static uint32_t divide32(unsigned op, uint32_t a, uint32_t b)
-{
-	bool overflow = (int32_t)a == INT32_MIN && (int32_t)b == -1;
-
-	switch (op) {
-	case EMU_OP_DIVS32: return !b ? ~0u : overflow ? a : (uint32_t)((int32_t)a / (int32_t)b);
-	case EMU_OP_DIVU32: return !b ? ~0u : a / b;
-	case EMU_OP_REMS32: return !b ? a : overflow ? 0 : (uint32_t)((int32_t)a % (int32_t)b);
-	default: return !b ? a : a % b;
-	}
-}
-
-/* N and Z of a result, with C and V. */
-static uint64_t flags_of(uint64_t result, bool carry, bool overflow, bool wide)
-{
-	uint64_t top = wide ? result >> 63 : result >> 31 & 1;
-
-	return (top ? EMU_FLAG_N : 0) | ((wide ? !result : !(uint32_t)result) ? EMU_FLAG_Z : 0) | (carry ? EMU_FLAG_C : 0) |
-	       (overflow ? EMU_FLAG_V : 0);
-}
-
-/* Of a + b + carry (Arm ARM, AddWithCarry). */
-static uint64_t add_flags(uint64_t a, uint64_t b, unsigned carry, bool wide)
-{
-	u128 sum;
-	uint64_t r, sign = wide ? 1ull << 63 : 1ull << 31;
-
-	if (!wide) {
-		a = (uint32_t)a;
-		b = (uint32_t)b;
-	}
-	sum = (u128)a + b + carry;
-	r = (uint64_t)sum;
-	return flags_of(r, sum >> (wide ? 64 : 32) & 1, ~(a ^ b) & (a ^ r) & sign, wide);
-}
-
-uint64_t emu_eval(unsigned op, unsigned aux, uint64_t a, uint64_t b, uint64_t c)
-{
-	uint32_t a32 = (uint32_t)a, b32 = (uint32_t)b;
-
-	switch (op) {
-	case EMU_OP_MOV: return a;
-	case EMU_OP_ADD: return a + b;
-	case EMU_OP_SUB: return a - b;
-	case EMU_OP_AND: return a & b;
-	case EMU_OP_OR: return a | b;
-	case EMU_OP_XOR: return a ^ b;
-	case EMU_OP_ANDN: return a & ~b;
-	case EMU_OP_SHL: return a << (b & 63);
-	case EMU_OP_SHR: return a >> (b & 63);
-	case EMU_OP_SAR: return (uint64_t)((int64_t)a >> (b & 63));
-	case EMU_OP_ROTR: return rotr(a, (unsigned)(b & 63));
-	case EMU_OP_MUL: return a * b;
-	case EMU_OP_MULHU: return (uint64_t)((u128)a * b >> 64);
-	case EMU_OP_MULHS: return (uint64_t)((s128)(int64_t)a * (int64_t)b >> 64);
-	case EMU_OP_MULHSU: return (uint64_t)((s128)(int64_t)a * (s128)(u128)b >> 64);
-	case EMU_OP_DIVS: case EMU_OP_DIVU: case EMU_OP_REMS: case EMU_OP_REMU: return divide(op, a, b);
-	case EMU_OP_ADD32: return a32 + b32;
-	case EMU_OP_SUB32: return a32 - b32;
-	case EMU_OP_SHL32: return a32 << (b & 31);
-	case EMU_OP_SHR32: return a32 >> (b & 31);
-	case EMU_OP_SAR32: return (uint32_t)((int32_t)a32 >> (b & 31));
-	case EMU_OP_ROTR32: return rotr32(a32, (unsigned)(b & 31));
-	case EMU_OP_MUL32: return a32 * b32;
-	case EMU_OP_DIVS32: case EMU_OP_DIVU32: case EMU_OP_REMS32: case EMU_OP_REMU32:
-		return divide32(op, a32, b32);
-	case EMU_OP_NOT: return ~a;
-	case EMU_OP_SEXT8: return (uint64_t)(int8_t)a;
-	case EMU_OP_SEXT16: return (uint64_t)(int16_t)a;
-	case EMU_OP_SEXT32: return (uint64_t)(int32_t)a;
-	case EMU_OP_ZEXT8: return (uint8_t)a;
-	case EMU_OP_ZEXT16: return (uint16_t)a;
-	case EMU_OP_ZEXT32: return a32;
-	case EMU_OP_CLZ: return a ? (uint64_t)__builtin_clzll(a) : 64;
-	case EMU_OP_CTZ: return a ? (uint64_t)__builtin_ctzll(a) : 64;
-	case EMU_OP_POPCNT: return (uint64_t)__builtin_popcountll(a);
-	case EMU_OP_CLZ32: return a32 ? (uint64_t)__builtin_clz(a32) : 32;
-	case EMU_OP_CTZ32: return a32 ? (uint64_t)__builtin_ctz(a32) : 32;
-	case EMU_OP_POPCNT32: return (uint64_t)__builtin_popcount(a32);
-	case EMU_OP_BSWAP: return __builtin_bswap64(a);
-	case EMU_OP_ORCB: return orcb(a);
-	case EMU_OP_FLAGADD: return add_flags(a, b, 0, aux == EMU_W64);
-	case EMU_OP_FLAGSUB: return add_flags(a, ~b, 1, aux == EMU_W64);
-	case EMU_OP_FLAGADC: return add_flags(a, b, c & 1, aux == EMU_W64);
-	case EMU_OP_FLAGLOGIC: return flags_of(a, false, false, aux == EMU_W64);
-	case EMU_OP_SETCOND: return holds(aux, a, b);
-	case EMU_OP_SELECT: return a ? b : c;
-	case EMU_OP_MINS: return (int64_t)a < (int64_t)b ? a : b;
-	case EMU_OP_MAXS: return (int64_t)a > (int64_t)b ? a : b;
-	case EMU_OP_MINU: return a < b ? a : b;
-	default: return a > b ? a : b; /* MAXU */
-	}
-}
-
 static uint64_t eval_fp(struct run *r, const struct emu_iop *op)
 {
 	uint64_t a = *at(r, op->a), b = *at(r, op->b), c = *at(r, op->c);
@@ -544,7 +334,7 @@ static bool control(struct run *r, const struct emu_iop *op, const struct emu_io
 		*at(r, op->d) = v;
 		return true;
 	case EMU_OP_BRCOND:
-		if (holds(op->aux, *at(r, op->a), *at(r, op->b)))
+		if (emu_holds(op->aux, *at(r, op->a), *at(r, op->b)))
 			*next = first + op->imm;
 		return true;
 	case EMU_OP_BR:
@@ -565,6 +355,11 @@ static bool control(struct run *r, const struct emu_iop *op, const struct emu_io
 	}
 }
 
+uint64_t emu_eval(unsigned op, unsigned aux, uint64_t a, uint64_t b, uint64_t c)
+{
+	return emu_value(op, aux, a, b, c);
+}
+
 void emu_interp_run(struct emu_cpu *cpu, struct emu_block *b)
 {
 	struct run r = { cpu, { (char *)cpu, (char *)(b->iconst + b->iconsts) }, b->pc };
@@ -580,7 +375,7 @@ void emu_interp_run(struct emu_cpu *cpu, struct emu_block *b)
 			if (*emu_op_info(op->op)->operands == 'D')
 				d[1] = 0;
 		} else if (op->op >= EMU_OP_MOV && op->op <= EMU_OP_MAXU) {
-			*at(&r, op->d) = emu_eval(op->op, op->aux, *at(&r, op->a), *at(&r, op->b),
+			*at(&r, op->d) = emu_value(op->op, op->aux, *at(&r, op->a), *at(&r, op->b),
 						  *at(&r, op->c));
 		} else if (emu_op_is_vector(op->op)) {
 			vector(&r, op);

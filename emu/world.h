@@ -50,7 +50,7 @@ struct emu_exit {
 	bool landing;                 /* no exit: the place where a call returns; patch: its conditional jump */
 	bool loop;                    /* back to the start of its own block, with the registers of the block */
 };
-struct emu_iop;                       /* interp.c */
+struct emu_iop;                       /* interp.h */
 struct emu_pins;                      /* x86.h */
 #define EMU_BLOCK_PAGES 4u
 #define EMU_BLOCK_JUMPS 4u /* most computed jumps of a block */
@@ -172,7 +172,7 @@ void emu_cpu_forget_jumps(struct emu_cpu *cpu);
 /* Makes that CPU leave code; its run loop may enter again. Nothing happens when it is not in code. */
 void emu_cpu_nudge(struct emu_cpu *cpu);
 
-/* -- interp.c -- */
+/* -- interp.c, interp_prepare.c -- */
 void emu_interp_prepare(struct emu_world *w, struct emu_block *b, const struct emu_ir *ir);
 void emu_interp_release(struct emu_block *b);
 /* Runs the block; sets cpu->pc, and cpu->exc when it left for the run loop. */
