@@ -19,7 +19,7 @@
 /* The commands, in the order of `ringside help`. */
 #define ENG_CMDS(X)                                                                                \
 	X(lab) X(list) X(doctor) X(start) X(run) X(watch) X(grade) X(record) X(replay) X(lint)     \
-	X(vm) X(vm_run) X(emu) X(emu_run) X(emu_show) X(oci)                                       \
+	X(vm) X(vm_run) X(vm_diff) X(emu) X(emu_run) X(emu_show) X(oci)                                       \
 	X(image) X(image_build) X(image_ls) X(image_inspect) X(image_history) X(image_tag) X(image_rm)            \
 	X(image_import) X(image_export) X(image_unpack) X(image_copy) X(image_save)           \
 	X(image_load) X(image_pull) X(image_push) X(image_prune) X(image_verify)             \

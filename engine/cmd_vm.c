@@ -20,6 +20,7 @@
 struct vm_run {
 	struct eng_cli *cli;
 	struct vmm_desc desc;
+	struct vmm_diff_opts diff; /* vm diff; a NULL: vm run */
 	bool events;
 	struct eng_console console;
 	struct rs_event end;    /* vm.end */
@@ -67,6 +68,23 @@ static int child_main(void *arg, struct eng_child *c, struct rs_err *err)
 	struct vmm_result res;
 
 	return vmm_run(&r->desc, &c->em, c->control_fd, eng_child_seal, c, &res, err);
+}
+
+/* The report goes to standard output; that there is a difference is an exit code. */
+static int diff_main(void *arg, struct eng_child *c, struct rs_err *err)
+{
+	struct vm_run *r = arg;
+	struct vmm_difference found;
+	rs_auto_str report = RS_STR_INIT;
+	uint64_t offset = 0;
+	int rc = vmm_diff(&r->desc, &r->diff, eng_child_seal, c, &found, &report, err);
+
+	for (size_t i = 0; rc == 0 && i < report.len; i += RS_TEXT_SIZE)
+		rs_emit_out(&c->em, RS_SRC_MONITOR, 0, RS_STREAM_SERIAL, &offset, report.p + i,
+			    report.len - i < RS_TEXT_SIZE ? report.len - i : RS_TEXT_SIZE);
+	if (rc == 0)
+		rs_emit(&c->em, RS_EV_VM_END, RS_SRC_MONITOR, 0, RS_OUT_DEBUG_EXIT, found.found, found.rip, found.exits, NULL);
+	return rc;
 }
 
 /* -- options -- */
@@ -163,6 +181,8 @@ static int verdict(struct vm_run *r)
 	case RS_OUT_DEBUG_EXIT:
 		if (r->end.arg[1] == 0)
 			return ENG_EXIT_OK;
+		if (r->diff.a)
+			return ENG_EXIT_FAILED; /* the report has said it */
 		eng_cli_note(r->cli, N_("ringside: the guest ended with exit code %llu\n"),
 			     (unsigned long long)r->end.arg[1]);
 		return ENG_EXIT_FAILED;
@@ -183,21 +203,17 @@ static int exit_of(const struct rs_err *e)
 	return eng_cli_exit_of(e);
 }
 
-static int run(struct eng_cli *c)
+static int run_in_child(struct eng_cli *c, struct vm_run *run, int (*main_of)(void *arg, struct eng_child *c, struct rs_err *err))
 {
-	struct vm_run r = { .cli = c };
+	struct vm_run r = *run;
 	struct rs_err err = RS_ERR_INIT;
 	bool want[RS_KIND_COUNT] = { false };
 	struct eng_experiment *x;
 	struct eng_journal *j;
-	int rc = take_options(c, &r);
+	int rc;
 
-	if (rc)
-		return rc;
 	if (vmm_desc_check(&r.desc, &err) < 0)
 		return eng_cli_fail(c, ENG_EXIT_USAGE, &err);
-	if (vmm_available(r.desc.engine, &err) < 0)
-		return eng_cli_fail(c, ENG_EXIT_UNGRADABLE, &err);
 	want[RS_EV_VM_EXIT] = want[RS_EV_VM_PIO] = want[RS_EV_VM_MMIO] = r.events;
 	want[RS_EV_CPU_STEP] = r.events && r.desc.trace == VMM_TRACE_STEPS;
 	j = eng_journal_open(&err);
@@ -205,7 +221,7 @@ static int run(struct eng_cli *c)
 		return eng_cli_fail(c, ENG_EXIT_INTERNAL, &err);
 	struct eng_experiment_opts o = {
 		.name = "vm",
-		.main = child_main,
+		.main = main_of,
 		.arg = &r,
 		.limits = { .address_space = ADDRESS_SPACE, .files = 64 },
 		.full = RS_FULL_BLOCK,
@@ -220,7 +236,7 @@ static int run(struct eng_cli *c)
 	fflush(c->err);
 	x = eng_experiment_start(&o, &err);
 	if (x) {
-		if (r.desc.pc && !r.desc.serial_input)
+		if (r.desc.pc && !r.desc.serial_input && !r.diff.a)
 			eng_console_open(&r.console, STDIN_FILENO);
 		pump(&r, x);
 		eng_console_close(&r.console);
@@ -238,32 +254,70 @@ static int run(struct eng_cli *c)
 	return rc;
 }
 
+static int run(struct eng_cli *c)
+{
+	struct vm_run r = { .cli = c };
+	struct rs_err err = RS_ERR_INIT;
+	int rc = take_options(c, &r);
+
+	if (rc)
+		return rc;
+	if (vmm_available(r.desc.engine, &err) < 0)
+		return eng_cli_fail(c, ENG_EXIT_UNGRADABLE, &err);
+	return run_in_child(c, &r, child_main);
+}
+
+static int diff(struct eng_cli *c)
+{
+	struct vm_run r = { .cli = c };
+	struct rs_err err = RS_ERR_INIT;
+	int rc = take_options(c, &r);
+
+	if (rc)
+		return rc;
+	r.diff = (struct vmm_diff_opts){ .a = "kvm", .b = "soft" };
+	if (vmm_available("kvm", &err) < 0)
+		return eng_cli_fail(c, ENG_EXIT_UNGRADABLE, &err);
+	return run_in_child(c, &r, diff_main);
+}
+
 static const char *const entries[] = { "real16", "prot32", "long64", "reset", NULL };
 static const char *const traces[] = { "exits", "rings", "steps", NULL };
 static const char *const techniques[] = { "assist", "trap", "translate", "para", NULL }; /* enums.def */
 
+#define OPT_ENTRY { 0, "entry", N_("MODE"), N_("the CPU's mode at the first instruction"), ENG_ARG_CHOICE, entries }
+#define OPT_MEMORY { 'm', "memory", N_("SIZE"), N_("memory of the guest; 4M when left out"), ENG_ARG_SIZE, NULL }
+#define OPT_LOAD { 0, "load", N_("ADDRESS"), N_("where a flat image goes; 0x10000 when left out"), ENG_ARG_SIZE, NULL }
+#define OPT_HOLE { 0, "hole", N_("ADDRESS:SIZE"), N_("a range without memory; may be repeated"), ENG_ARG_TEXT, NULL }
+#define OPT_NO_TABLES { 0, "no-tables", NULL, N_("let the guest make its own IDT and TSS"), 0, NULL }
+#define OPT_INPUT { 0, "input", N_("TEXT"), N_("bytes that wait in the serial port"), ENG_ARG_TEXT, NULL }
+#define OPT_TIMEOUT { 0, "timeout", N_("TIME"), N_("end the run after this time; 10s when left out"), ENG_ARG_DURATION, NULL }
+
 static const struct eng_opt opts[] = {
 	{ 'e', "engine", N_("ENGINE"), N_("run on this CPU engine: kvm or soft"),
 	  ENG_ARG_CHOICE, eng_vm_engines },
-	{ 0, "entry", N_("MODE"), N_("the CPU's mode at the first instruction"),
-	  ENG_ARG_CHOICE, entries },
-	{ 'm', "memory", N_("SIZE"), N_("memory of the guest; 4M when left out"), ENG_ARG_SIZE, NULL },
-	{ 0, "load", N_("ADDRESS"), N_("where a flat image goes; 0x10000 when left out"), ENG_ARG_SIZE, NULL },
-	{ 0, "hole", N_("ADDRESS:SIZE"), N_("a range without memory; may be repeated"), ENG_ARG_TEXT, NULL },
-	{ 0, "no-tables", NULL, N_("let the guest make its own IDT and TSS"), 0, NULL },
+	OPT_ENTRY,
+	OPT_MEMORY,
+	OPT_LOAD,
+	OPT_HOLE,
+	OPT_NO_TABLES,
 	{ 't', "trace", N_("WHAT"), N_("what the tracer watches"), ENG_ARG_CHOICE,
 	  traces },
+	{ 0, "technique", N_("HOW"), N_("how the CPU is virtualized; assist when left out"), ENG_ARG_CHOICE,
+	  techniques },
 	{ 0, "pc", NULL, N_("a PC's devices: interrupt controllers, timers, clock; serial input from the terminal"), 0,
 	  NULL },
 	{ 0, "initrd", N_("FILE"), N_("RAM disk of a Linux kernel; means --pc"), ENG_ARG_FILE, NULL },
 	{ 0, "append", N_("TEXT"), N_("command line of a Linux kernel; means --pc"), ENG_ARG_TEXT, NULL },
-	{ 0, "technique", N_("HOW"), N_("how the CPU is virtualized; assist when left out"), ENG_ARG_CHOICE,
-	  techniques },
-	{ 0, "input", N_("TEXT"), N_("bytes that wait in the serial port"), ENG_ARG_TEXT, NULL },
+	OPT_INPUT,
 	{ 0, "events", NULL, N_("write every event to standard error"), 0, NULL },
-	{ 0, "timeout", N_("TIME"), N_("end the run after this time; 10s when left out"), ENG_ARG_DURATION,
-	  NULL },
+	OPT_TIMEOUT,
 	{ 0, "exits", N_("NUMBER"), N_("end the run after so many VM exits"), ENG_ARG_NUMBER, NULL },
+	{ 0, NULL, NULL, NULL, 0, NULL },
+};
+
+static const struct eng_opt diff_opts[] = {
+	OPT_ENTRY, OPT_MEMORY, OPT_LOAD, OPT_HOLE, OPT_NO_TABLES, OPT_INPUT, OPT_TIMEOUT,
 	{ 0, NULL, NULL, NULL, 0, NULL },
 };
 
@@ -283,4 +337,14 @@ const struct eng_cmd eng_cmd_vm_run = {
 		   "that ended badly go to standard error. The exit code is 0 when the guest halted, reset "
 		   "the machine or ended with code 0 on port 0xf4, and 1 when it ended otherwise."),
 	.run = run,
+};
+
+const struct eng_cmd eng_cmd_vm_diff = {
+	.name = "vm diff", .args = N_("IMAGE"), .args_min = 1, .args_max = 1, .arg = ENG_ARG_FILE,
+	.opts = diff_opts,
+	.brief = N_("run a guest image on both engines in lock-step"),
+	.help = N_("After each VM exit registers, memory and what the exit asked for are compared between kvm and soft. "
+		   "At the first difference the instruction is looked for that made it, step by step, and shown with both "
+		   "results. The exit code is 0 when there is no difference and 1 when there is one."),
+	.run = diff,
 };

@@ -193,6 +193,8 @@ void vmm_guest_exit(struct vmm_vcpu *v)
 	rs_count(m->em, RS_CTR_VM_EXITS + (reason < 64 ? reason : 0), 1);
 	rs_emit(m->em, RS_EV_VM_EXIT, RS_SRC_EXIT, v->index, reason, v->rip, v->cpl,
 		vmm_exit_detail(&v->exit), NULL);
+	if (__builtin_expect(m->on_exit != NULL, 0))
+		m->on_exit(v, m->on_exit_arg);
 	vmm_exit_handle(v);
 	if (m->desc.exit_limit && m->exits >= m->desc.exit_limit)
 		vmm_vcpu_end(v, RS_OUT_EXIT_LIMIT, m->exits);

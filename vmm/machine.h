@@ -188,6 +188,11 @@ struct vmm_machine {
 	_Atomic bool done;             /* the vCPU thread has finished */
 	int done_fd;                   /* eventfd that says so */
 
+	/* Told of every exit before it is handled; engines that handle exits inside `run` come back after each one
+	 * then (diff.c). NULL: nobody. */
+	void (*on_exit)(struct vmm_vcpu *v, void *arg);
+	void *on_exit_arg;
+
 	struct rs_err error;           /* outcome error: why */
 	struct rs_emitter mute;        /* em of a machine to which nobody listens */
 	_Atomic uint64_t mute_counters[RS_CTR_TOTAL];
@@ -207,6 +212,12 @@ int vmm_ports_init(struct vmm_machine *m, struct rs_err *err);
 uint64_t vmm_hypercall(struct vmm_vcpu *v, uint64_t nr, uint64_t a0, uint64_t a1);
 /* The event of one, for those that are done elsewhere. */
 void vmm_hypercall_tell(struct vmm_vcpu *v, uint64_t nr, uint64_t a0, uint64_t a1);
+
+/* -- prepare.c -- */
+/* The engine m->ops makes its VM and vCPU; image, tables and CPU state are those of the first instruction. */
+int vmm_machine_prepare(struct vmm_machine *m, struct rs_err *err);
+/* An event when the vCPU's state breaks a VM-entry rule. */
+void vmm_check_entry(struct vmm_vcpu *v);
 
 /* -- board.c: the machine's part of a PC platform; vCPU thread -- */
 int vmm_board_new(struct vmm_machine *m, struct rs_err *err);

@@ -19,22 +19,6 @@
 
 /* -- the vCPU's thread -- */
 
-static void check_entry(struct vmm_vcpu *v)
-{
-	const struct vmm_entry_rule *rule;
-	struct vmm_entry_state e;
-	struct vmm_cpu_state s;
-	unsigned n;
-
-	if (v->m->ops->get_state(v, &s, NULL) < 0)
-		return;
-	vmm_cpu_to_entry_state(&s, &e);
-	rule = vmm_entry_check(&e);
-	if (rule)
-		rs_emit(v->m->em, RS_EV_VM_ENTRY_RULE, RS_SRC_MONITOR, v->index,
-			(uint64_t)(rule - vmm_entry_rules(&n)), 0, 0, 0, rule->name);
-}
-
 static void report(struct vmm_machine *m, const struct rs_str *s)
 {
 	for (size_t i = 0; i < s->len; i++)
@@ -77,7 +61,7 @@ static void finish(struct vmm_vcpu *v)
 	vmm_trace_end(v);
 	vmm_virt_end(v);
 	if (v->outcome == RS_OUT_FAIL_ENTRY)
-		check_entry(v);
+		vmm_check_entry(v);
 	vmm_snapshot(v);
 	if (needs_report(v->outcome) && m->ops->get_state(v, &s, NULL) == 0) {
 		rs_auto_str text = RS_STR_INIT;
@@ -284,44 +268,6 @@ static void let_go(struct vmm_machine *m, int how)
 	pthread_mutex_unlock(&m->orders.lock);
 }
 
-static int prepare(struct vmm_machine *m, struct rs_err *err)
-{
-	struct vmm_cpu_state s = { 0 };
-	int r;
-
-	r = m->desc.entry == VMM_ENTRY_RESET ? vmm_load_firmware(m, &m->image, err) : 0;
-	if (r < 0)
-		return r;
-	r = m->ops->vm_new(m, err);
-	if (r < 0)
-		return r;
-	r = m->desc.entry == VMM_ENTRY_RESET ? 0 : vmm_load(m, &m->desc, &m->image, err);
-	if (r < 0)
-		return r;
-	for (unsigned i = 0; i < m->image.parts; i++)
-		rs_emit(m->em, RS_EV_VM_LOAD, RS_SRC_MONITOR, 0, m->image.part[i].gpa,
-			m->image.part[i].size, m->image.entry, 0, NULL);
-	r = vmm_entry_setup(m, &m->desc, m->image.entry, &s, err);
-	if (r < 0)
-		return r;
-	if (m->image.boot_params) {
-		vmm_enter_linux(m, &s);
-		vmm_pc_after_bios(m->pc);
-	}
-	r = vmm_virt_new(&m->vcpu, &s, err);
-	if (r < 0)
-		return r;
-	r = m->ops->vcpu_new(m, 0, err);
-	if (r < 0)
-		return r;
-	m->have_vcpu = true;
-	r = m->ops->set_state(&m->vcpu, &s, err);
-	if (r < 0)
-		return r;
-	check_entry(&m->vcpu);
-	return vmm_trace_new(&m->vcpu, err);
-}
-
 /* Set-up came to the call that it was to stop after: shows what there is so far. */
 static void stop_short(struct vmm_machine *m, struct vmm_result *res)
 {
@@ -355,9 +301,7 @@ int vmm_run(const struct vmm_desc *d, struct rs_emitter *em, int control_fd,
 		return err->code;
 	m->ops = ops;
 	m->control_fd = control_fd;
-	r = d->pc && !ops->irq ? rs_err_set(err, -ENOSYS, N_("the engine %s cannot run a machine with a PC's devices"),
-					    ops->name)
-			       : prepare(m, err);
+	r = vmm_machine_prepare(m, err);
 	if (m->reached) {
 		stop_short(m, res);
 		r = 0;

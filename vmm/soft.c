@@ -46,7 +46,7 @@ static int leave(struct vmm_vcpu *v)
 	if (v->m->pc)
 		vmm_board_sync(v);
 	v->inside += vmm_ticks() - began;
-	return v->ended || v->m->orders.pause_now ? EMU_IA_STOP : EMU_IA_GO_ON;
+	return v->ended || v->m->orders.pause_now || v->m->on_exit ? EMU_IA_STOP : EMU_IA_GO_ON;
 }
 
 static int on_port(void *arg, uint16_t port, unsigned bytes, bool write, uint32_t *value)

@@ -15,6 +15,7 @@
  *   board.c      a machine's PC platform: its clock, its interrupt line     boot.c, acpi.c   Linux, firmware
  *   trace.c      ring crossings, exact or sampled; gates.c, arrive.c: handlers and how
  *                they were reached; exact.c: from an engine that knows
+ *   diff.c       lock-step on two engines     prepare.c    a machine before its first instruction
  *   walk.c       the page walk     disasm.c   Zydis     tables.c   GDT, IDT, TSS
  *   deliver.c    what an exception meets on its way     explain.c  why a run ended
  *   virt.c       the guest kernel in ring 1 under a monitor in ring 0: virt.h is the map
@@ -146,6 +147,25 @@ struct vmm_result {
 int vmm_run(const struct vmm_desc *d, struct rs_emitter *em, int control_fd,
 	    int (*seal)(void *arg, struct rs_err *err), void *seal_arg, struct vmm_result *res,
 	    struct rs_err *err);
+
+/* -- the same guest on two engines (diff.c) -- */
+struct vmm_difference {
+	bool found;
+	uint64_t exits;           /* compared and equal */
+	uint64_t rip;             /* found: of the instruction after which the engines differ, if `exact` */
+	bool exact;               /* ... else it lies behind this point, where they still agreed */
+};
+/* Runs d on the engines a and b in lock-step: after each exit, registers, memory and what the exit asked for are
+ * compared. At the first difference both run again up to the exit before it and are stepped from there, as far as they
+ * can be. Arithmetic flags are compared through what the guest does with them, for many instructions leave
+ * some undefined. `out`: the report, English. plant: for tests, an address of RAM whose byte is changed on b after that
+ * many exits (plant_after), 0: none. Errors as vmm_run; `seal` likewise. */
+struct vmm_diff_opts {
+	const char *a, *b;
+	uint64_t plant, plant_after;
+};
+int vmm_diff(const struct vmm_desc *d, const struct vmm_diff_opts *o, int (*seal)(void *arg, struct rs_err *err),
+	     void *seal_arg, struct vmm_difference *found, struct rs_str *out, struct rs_err *err);
 
 /* -- what this host can run -- */
 enum vmm_ability_state { VMM_MISSING, VMM_BROKEN, VMM_EMULATED, VMM_REAL };
