@@ -184,8 +184,13 @@ static int make_cgroup(struct ctr_container *c, struct rs_err *err)
 		.em = c->t.watch->events,
 	};
 	struct ctr_plan plan = { 0 };
-	int rc = ctr_cgroup_host_read(&c->host, err);
+	bool shown = false;
+	int rc = 0;
 
+	for (unsigned i = 0; i < c->cfg->mounts.n; i++)
+		shown |= c->cfg->mounts.v[i].type && strncmp(c->cfg->mounts.v[i].type, "cgroup", 6) == 0;
+	if (!c->o.no_cgroup || shown)
+		rc = ctr_cgroup_host_read(&c->host, err);
 	if (rc || c->o.no_cgroup || c->host.layout == CTR_LAYOUT_NONE)
 		return rc;
 	rc = ctr_step_begin(&c->t, CTR_STEP_CGROUP, 0, err, "linux.resources");
@@ -336,13 +341,13 @@ static int build(struct ctr_container *c, struct ctr_init *in, struct rs_err *er
 {
 	int pair[2] = { -1, -1 }, rc;
 
-	if (c->cfg->seccomp.set) {
-		in->err = err;
-		in->t = c->t;
-		rc = ctr_seccomp_compile(in);
-		if (rc)
-			return rc;
-	}
+	in->err = err;
+	in->t = c->t;
+	rc = c->cfg->seccomp.set ? ctr_seccomp_compile(in) : 0;
+	if (rc == 0)
+		rc = ctr_mount_idmap_prepare(in);
+	if (rc)
+		return rc;
 	if (!c->o.attached) {
 		in->listen = ctr_state_listen(c, err);
 		if (in->listen < 0)
@@ -422,6 +427,7 @@ struct ctr_container *ctr_create(const struct ctr_options *o, struct rs_err *err
 			c->o.preserve_fds = (unsigned)atoi(in.preserve);
 		rc = build(c, &in, err);
 		free(in.filter);
+		ctr_mount_idmap_done(&in);
 		if (in.listen >= 0)
 			close(in.listen);
 		ctr_cgroup_entry_close(&in.entry);

@@ -70,22 +70,19 @@ static int make(struct ctr_init *in, const struct node *n)
 static int links(struct ctr_init *in, bool ptmx)
 {
 	static const struct {
-		const char *from, *to, *needs;
+		const char *from, *to;
 	} rows[] = {
-		{ "fd", "/proc/self/fd", "/proc/self/fd" },
-		{ "stdin", "/proc/self/fd/0", "/proc/self/fd" },
-		{ "stdout", "/proc/self/fd/1", "/proc/self/fd" },
-		{ "stderr", "/proc/self/fd/2", "/proc/self/fd" },
+		{ "fd", "/proc/self/fd" }, { "stdin", "/proc/self/fd/0" }, { "stdout", "/proc/self/fd/1" },
+		{ "stderr", "/proc/self/fd/2" },
 	};
 	rs_auto_close int dev = ctr_resolve_make(in->root, "/dev", true, 0755);
+	rs_auto_close int there = ctr_resolve(in->root, "/proc/self", O_PATH | O_NOFOLLOW);
 	struct stat st;
 
 	if (dev < 0)
 		return CTR_FAIL(&in->t, in->err, -dev, "there is no /dev in the root");
-	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		rs_auto_close int there = ctr_resolve(in->root, "/proc/self", O_PATH | O_NOFOLLOW);
-
-		if (there >= 0 && symlinkat(rows[i].to, dev, rows[i].from) < 0 && errno != EEXIST)
+	for (unsigned i = 0; there >= 0 && i < sizeof(rows) / sizeof(rows[0]); i++) {
+		if (symlinkat(rows[i].to, dev, rows[i].from) < 0 && errno != EEXIST)
 			return CTR_FAIL(&in->t, in->err, errno, "the link /dev/%s cannot be made", rows[i].from);
 	}
 	if (!ptmx)

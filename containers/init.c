@@ -233,6 +233,8 @@ _Noreturn void ctr_init_start(struct ctr_init *in)
 	int rc;
 
 	in->t.open = false;
+	if (in->p->set && in->p->args.n && ctr_process_find(in))
+		fail(in);
 	if (ctr_wire_say(in->t.wire, CTR_SAY_CREATED) < 0 || wait_start(in) < 0)
 		_exit(127);
 	if (!in->p->set || !in->p->args.n) {

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/syscall.h>
@@ -14,8 +15,9 @@
 #include "containers/mounts.h"
 #include "engine/base/cleanup.h"
 
-/* A user namespace with these maps: a descriptor, or negative errno. */
-static int namespace_of(struct ctr_init *in, const struct ctr_idmaps *uids, const struct ctr_idmaps *gids)
+/* A user namespace with these maps: a descriptor, or negative errno. In the runtime's process, where
+ * /proc shows the child under its own number. */
+static int namespace_of(struct ctr_trace *t, const struct ctr_idmaps *uids, const struct ctr_idmaps *gids)
 {
 	struct ctr_config maps = { .uids = *uids, .gids = *gids };
 	struct rs_err err = RS_ERR_INIT;
@@ -25,7 +27,7 @@ static int namespace_of(struct ctr_init *in, const struct ctr_idmaps *uids, cons
 	pid_t pid;
 
 	ctr_trace_init(&quiet, NULL, NULL);
-	pid = ctr_clone(&in->t, CLONE_NEWUSER, -1, NULL);
+	pid = ctr_clone(t, CLONE_NEWUSER, -1, NULL);
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)
@@ -43,17 +45,42 @@ static int namespace_of(struct ctr_init *in, const struct ctr_idmaps *uids, cons
 	return rc ? rc : fd;
 }
 
-static int set(struct ctr_init *in, const struct ctr_mount *m, int tree)
+int ctr_mount_idmap_prepare(struct ctr_init *in)
 {
 	const struct ctr_config *c = in->cfg;
+
+	for (unsigned i = 0; i < c->mounts.n; i++) {
+		const struct ctr_mount *m = &c->mounts.v[i];
+
+		if (!(m->ext & CTR_EXT_IDMAP))
+			continue;
+		in->t.step = CTR_STEP_MOUNT;
+		snprintf(in->t.place, sizeof(in->t.place), "mounts[%u].uidMappings", i);
+		if (!in->idmap)
+			in->idmap = rs_xcalloc(c->mounts.n, sizeof(*in->idmap));
+		in->idmap[i] = m->uids.n ? namespace_of(&in->t, &m->uids, &m->gids) : namespace_of(&in->t, &c->uids, &c->gids);
+		if (in->idmap[i] < 0)
+			return CTR_FAIL(&in->t, in->err, -in->idmap[i], "a user namespace with the ids of %s cannot be made",
+					m->destination);
+	}
+	return 0;
+}
+
+void ctr_mount_idmap_done(struct ctr_init *in)
+{
+	for (unsigned i = 0; in->idmap && i < in->cfg->mounts.n; i++)
+		if (in->idmap[i] > 0)
+			close(in->idmap[i]);
+	free(in->idmap);
+	in->idmap = NULL;
+}
+
+static int set(struct ctr_init *in, const struct ctr_mount *m, int tree)
+{
 	struct mount_attr a = { .attr_set = MOUNT_ATTR_IDMAP };
-	rs_auto_close int ns = m->uids.n ? namespace_of(in, &m->uids, &m->gids) :
-					   namespace_of(in, &c->uids, &c->gids);
 	unsigned flags = AT_EMPTY_PATH | (m->ext & CTR_EXT_IDMAP_REC ? AT_RECURSIVE : 0);
 
-	if (ns < 0)
-		return CTR_FAIL(&in->t, in->err, -ns, "a user namespace with the ids of %s cannot be made", m->destination);
-	a.userns_fd = (uint64_t)ns;
+	a.userns_fd = (uint64_t)in->idmap[m - in->cfg->mounts.v];
 	if (CTR_CALL(&in->t, "mount_setattr", syscall(SYS_mount_setattr, tree, "", flags, &a, sizeof(a)),
 		     "%s, MOUNT_ATTR_IDMAP", m->destination) < 0)
 		return CTR_FAIL(&in->t, in->err, errno, "the ids of the mount at %s cannot be mapped", m->destination);

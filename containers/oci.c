@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "containers/binary.h"
@@ -141,16 +140,11 @@ static int parse(struct oci *o, int argc, char **argv)
 void oci_log(struct oci *o, const char *level, const char *text)
 {
 	rs_auto_str line = RS_STR_INIT;
-	struct timespec now;
-	struct tm tm;
 	char when[80];
 
 	if (o->log < 0)
 		return;
-	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm);
-	snprintf(when, sizeof(when), "%04d-%02d-%02dT%02d:%02d:%02dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-		 tm.tm_hour, tm.tm_min, tm.tm_sec);
+	ctr_now_text(when, sizeof(when));
 	if (o->log_json) {
 		rs_str_addf(&line, "{\"level\":\"%s\",\"msg\":", level);
 		ctr_json_quote(&line, text);

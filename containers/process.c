@@ -271,34 +271,47 @@ int ctr_process_env(struct ctr_init *in, char ***env)
 	return 0;
 }
 
-/* execvpe(3) with the PATH of the program's own environment. */
-int ctr_process_exec(struct ctr_init *in)
+/* Where the program is: args[0], or the first file in the PATH of its own environment (execvp(3)). Looked
+ * for before the container counts as created, so that who creates it hears of a mistake. */
+int ctr_process_find(struct ctr_init *in)
 {
 	const struct ctr_process *p = in->p;
-	const char *path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+	const char *path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", *name = p->args.v[0];
 	bool denied = false;
-	char **env;
 
-	ctr_process_env(in, &env);
 	for (unsigned i = 0; i < p->env.n; i++)
 		if (strncmp(p->env.v[i], "PATH=", 5) == 0)
 			path = p->env.v[i] + 5;
+	in->t.step = CTR_STEP_EXEC;
 	snprintf(in->t.place, sizeof(in->t.place), "process.args[0]");
-	if (strchr(p->args.v[0], '/')) {
-		execve(p->args.v[0], p->args.v, env);
-		return CTR_FAIL(&in->t, in->err, errno, "the program %s cannot be run", p->args.v[0]);
+	if (strchr(name, '/')) {
+		in->program = rs_xstrdup(name);
+		if (faccessat(AT_FDCWD, name, X_OK, AT_EACCESS) < 0)
+			return CTR_FAIL(&in->t, in->err, errno, "the program %s cannot be run", name);
+		return 0;
 	}
-	errno = ENOENT;
 	while (*path) {
 		size_t n = strcspn(path, ":");
-		rs_auto_free char *file = rs_xasprintf("%.*s%s%s", (int)n, path, n ? "/" : "./", p->args.v[0]);
+		char *file = rs_xasprintf("%.*s%s%s", (int)n, path, n ? "/" : "./", name);
+		struct stat st;
 
-		execve(file, p->args.v, env);
+		if (faccessat(AT_FDCWD, file, X_OK, AT_EACCESS) == 0 && stat(file, &st) == 0 && S_ISREG(st.st_mode)) {
+			in->program = file;
+			return 0;
+		}
 		denied |= errno == EACCES;
-		if (errno != ENOENT && errno != ENOTDIR && errno != EACCES)
-			return CTR_FAIL(&in->t, in->err, errno, "the program %s cannot be run", file);
+		free(file);
 		path += n + (path[n] == ':');
 	}
-	return CTR_FAIL(&in->t, in->err, denied ? EACCES : ENOENT, "the program %s: executable file not found in $PATH",
-			p->args.v[0]);
+	return CTR_FAIL(&in->t, in->err, denied ? EACCES : ENOENT, "the program %s: executable file not found in $PATH", name);
+}
+
+int ctr_process_exec(struct ctr_init *in)
+{
+	char **env;
+
+	ctr_process_env(in, &env);
+	snprintf(in->t.place, sizeof(in->t.place), "process.args[0]");
+	execve(in->program, in->p->args.v, env);
+	return CTR_FAIL(&in->t, in->err, errno, "the program %s cannot be run", in->program);
 }

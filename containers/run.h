@@ -48,6 +48,8 @@ struct ctr_init {
 	bool user_ns;               /* it lives in another user namespace than the runtime */
 	int root;                   /* O_PATH of the new root, before pivot_root */
 	int terminal;               /* its own end; -1 */
+	int *idmap;                 /* for each mount with mapped ids a user namespace; NULL: none */
+	char *program;              /* what is executed */
 	struct sock_fprog *filter;  /* NULL: none */
 	unsigned filter_flags;
 	bool filter_notifies;
@@ -83,6 +85,9 @@ int ctr_root_bind(struct ctr_init *in);
 int ctr_root_pivot(struct ctr_init *in);
 int ctr_root_attr(struct ctr_init *in);
 int ctr_mounts(struct ctr_init *in);
+/* Before the first process is born, and when it was: the user namespaces of id-mapped mounts. */
+int ctr_mount_idmap_prepare(struct ctr_init *in);
+void ctr_mount_idmap_done(struct ctr_init *in);
 int ctr_devices(struct ctr_init *in);
 int ctr_paths_readonly(struct ctr_init *in);
 int ctr_paths_masked(struct ctr_init *in);
@@ -102,6 +107,7 @@ int ctr_process_attributes(struct ctr_init *in);
 int ctr_process_user(struct ctr_init *in);
 int ctr_process_limits(struct ctr_trace *t, const struct ctr_process *p, pid_t pid, struct rs_err *err);
 int ctr_process_env(struct ctr_init *in, char ***env); /* the program's environment */
+int ctr_process_find(struct ctr_init *in);             /* sets in->program */
 int ctr_process_exec(struct ctr_init *in);             /* returns only on failure */
 int ctr_process_cwd(struct ctr_init *in);
 int ctr_caps_bounding(struct ctr_init *in);
@@ -134,6 +140,7 @@ int ctr_state_listen(struct ctr_container *c, struct rs_err *err); /* the socket
 int ctr_state_call(struct ctr_container *c, struct rs_err *err);
 void ctr_state_started(struct ctr_container *c);
 void ctr_state_text(const struct ctr_container *c, enum ctr_status status, bool inside, struct rs_str *out);
+void ctr_now_text(char *buf, size_t size);                          /* "2026-01-31T12:00:00.123456789Z" */
 void ctr_json_quote(struct rs_str *out, const char *s);
 int ctr_proc_start(pid_t pid, uint64_t *start, char *state);       /* or -ESRCH */
 

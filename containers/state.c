@@ -131,6 +131,23 @@ static int put(int dir, const char *name, const char *text, size_t n)
 	return renameat(dir, tmp, dir, name) < 0 ? -errno : 0;
 }
 
+/* RFC 3339 in UTC. Not by gmtime, which reads /etc/localtime first. The days are counted from 1 March of
+ * year 0, so that the leap day is a year's last. */
+void ctr_now_text(char *buf, size_t size)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	int64_t days = now.tv_sec / 86400 + 719468, era = days / 146097, of_era = days % 146097;
+	int64_t year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
+	int64_t of_year = of_era - (365 * year + year / 4 - year / 100), month = (5 * of_year + 2) / 153;
+	int64_t secs = now.tv_sec % 86400;
+
+	snprintf(buf, size, "%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ", (int)(year + era * 400 + (month >= 10)),
+		 (int)(month < 10 ? month + 3 : month - 9), (int)(of_year - (153 * month + 2) / 5 + 1), (int)(secs / 3600),
+		 (int)(secs / 60 % 60), (int)(secs % 60), now.tv_nsec);
+}
+
 static int check_id(const char *id, struct rs_err *err)
 {
 	size_t n = strlen(id);
@@ -143,8 +160,6 @@ static int check_id(const char *id, struct rs_err *err)
 
 int ctr_state_make(struct ctr_container *c, struct rs_err *err)
 {
-	struct timespec now;
-	struct tm tm;
 	int rc = check_id(c->id, err);
 
 	if (rc)
@@ -166,10 +181,7 @@ int ctr_state_make(struct ctr_container *c, struct rs_err *err)
 	c->dirfd = open(c->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (c->dirfd < 0)
 		return rs_err_errno(err, errno, "the folder %s cannot be made", c->dir);
-	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm);
-	snprintf(c->created_at, sizeof(c->created_at), "%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ", tm.tm_year + 1900,
-		 tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec, now.tv_nsec);
+	ctr_now_text(c->created_at, sizeof(c->created_at));
 	c->owner = geteuid();
 	rc = put(c->dirfd, "config.json", c->cfg->text, c->cfg->text_len);
 	return rc ? rs_err_errno(err, -rc, "%s/%s cannot be written", c->dir, "config.json") : 0;
