@@ -134,7 +134,7 @@ static int move_dr(struct emu_ia_vcpu *v, const struct emu_ia_insn *i, bool writ
 		*r = v->dr7;
 	}
 	if (write)
-		emu_ia_mmu_flush(&v->mmu, true);
+		emu_ia_mmu_flush(&v->mmu, true); /* other pages are watched now */
 	return 0;
 }
 
@@ -147,6 +147,39 @@ uint32_t ia_breakpoint_code(const struct emu_ia_vcpu *v, uint64_t linear)
 		if ((v->dr7 >> 2 * n & 3) && !(v->dr7 >> (16 + 4 * n) & 15) && v->dr[n] == linear)
 			hit |= 1u << n;
 	return hit;
+}
+
+static unsigned breakpoint_bytes(const struct emu_ia_vcpu *v, unsigned n)
+{
+	static const uint8_t bytes[4] = { 1, 2, 8, 4 };
+
+	return bytes[v->dr7 >> (18 + 4 * n) & 3];
+}
+
+uint32_t ia_breakpoint_data(const struct emu_ia_vcpu *v, uint64_t linear, unsigned bytes, bool write)
+{
+	uint32_t hit = 0;
+
+	for (unsigned n = 0; n < 4; n++) {
+		unsigned how = v->dr7 >> (16 + 4 * n) & 3, size = breakpoint_bytes(v, n);
+		uint64_t at = v->dr[n] & ~(uint64_t)(size - 1);
+
+		if ((v->dr7 >> 2 * n & 3) && (how == 3 || (how == 1 && write)) && linear < at + size && at < linear + bytes)
+			hit |= 1u << n;
+	}
+	return hit;
+}
+
+bool ia_watched(void *arg, uint64_t page)
+{
+	const struct emu_ia_vcpu *v = arg;
+
+	if (!(v->dr7 & 0xff))
+		return false;
+	for (unsigned n = 0; n < 4; n++)
+		if ((v->dr7 >> 2 * n & 3) && (v->dr7 >> (16 + 4 * n) & 1) && (v->dr[n] ^ page) < 4096)
+			return true;
+	return false;
 }
 
 /* -- model-specific registers -- */

@@ -184,6 +184,8 @@ static int access_memory(struct emu_ia_vcpu *v, uint64_t linear, uint8_t *data, 
 	unsigned n;
 	int e = cut(v, linear, bytes, write ? IA_WRITE : IA_READ, as_of(v, system), false, p, &n);
 
+	if (!e && (v->dr7 & 0xff) && !system)
+		v->db |= ia_breakpoint_data(v, linear, bytes, write);
 	for (unsigned k = 0; !e && k < n; k++) {
 		do_piece(v, &p[k], data, write);
 		data += p[k].bytes;
@@ -316,6 +318,13 @@ static int do_access(struct emu_ia_vcpu *v, uint64_t linear, unsigned info)
 	e = cut(v, linear, bytes, info & (EMU_SOFT_STORE | EMU_MWRITE) ? IA_WRITE : IA_READ, as_now(v), info & EMU_MSTACK, p, &n);
 	if (e)
 		return e;
+	if (v->dr7 & 0xff) {
+		uint32_t hit = ia_breakpoint_data(v, linear, bytes, write);
+
+		if (hit && !v->alone)
+			return EMU_EXC_ALONE;
+		v->db |= hit;
+	}
 	for (unsigned k = 0; !v->alone && k < n; k++)
 		if (!p[k].host || (write && (is_rom(v, p[k].gpa) || ia_code_hit(v, p[k].gpa, p[k].bytes))))
 			return EMU_EXC_ALONE;

@@ -169,6 +169,7 @@ static void fill(struct emu_ia_mmu *m, struct emu_ia_tlb *t, uint64_t linear, co
 {
 	uint64_t page = linear & ~(PAGE - 1);
 	unsigned how = m->page ? m->page(m->arg, w->gpa) : 0;
+	bool watched = m->watched && m->watched(m->arg, page);
 
 	t->gpa = w->gpa & ~(PAGE - 1);
 	t->host = m->ram(m->arg, t->gpa, PAGE);
@@ -186,7 +187,7 @@ static void fill(struct emu_ia_mmu *m, struct emu_ia_tlb *t, uint64_t linear, co
 		m->filled[m->fills] = (uint16_t)(t - m->tlb[0]);
 	m->fills++;
 	for (unsigned k = 0; k < 3; k++)
-		t->tag[k] = may[k] ? page | (!t->host || (k == IA_WRITE && how) ? IA_TLB_SLOW : 0) : ~0ull;
+		t->tag[k] = may[k] ? page | (!t->host || watched || (k == IA_WRITE && how) ? IA_TLB_SLOW : 0) : ~0ull;
 }
 
 static void remember(struct emu_ia_mmu *m, uint64_t linear, enum emu_ia_access access, enum emu_ia_as as,

@@ -56,6 +56,7 @@ struct emu_ia_mmu {
 	/* Host address of `bytes` of RAM at gpa, or NULL: a page table there reads as all ones. */
 	uint8_t *(*ram)(void *arg, uint64_t gpa, unsigned bytes);
 	unsigned (*page)(void *arg, uint64_t gpa); /* IA_PAGE_* of the page there; NULL: 0 */
+	bool (*watched)(void *arg, uint64_t linear); /* translated code leaves accesses to this linear page; NULL: none */
 	void *arg;
 	struct emu_ia_tlb tlb[IA_AS_COUNT][EMU_IA_TLB];
 	uint64_t large[16];     /* a hash of the 2 MiB pieces that pieces of large pages are cached of */

@@ -285,7 +285,6 @@ static bool must_be_alone(const struct emu_ia_vcpu *v)
 static bool turn(struct emu_ia_vcpu *v, bool alone)
 {
 	uint64_t flags = v->cpu->r[IA_G_RFLAGS];
-	uint8_t shadow = v->shadow;
 	uint32_t db;
 	int e;
 
@@ -312,12 +311,11 @@ static bool turn(struct emu_ia_vcpu *v, bool alone)
 		raise(v, (unsigned)e - EMU_EXC_VECTOR, v->error);
 		return true;
 	}
-	(void)shadow;
-	if (!alone)
+	if (!alone && !v->db)
 		return true;
-	if (flags & IA_RF)
+	if (alone && (flags & IA_RF))
 		v->cpu->r[IA_G_RFLAGS] &= ~(uint64_t)IA_RF;
-	db = v->db | (flags & IA_TF && v->shadow != 2 ? DR6_BS : 0);
+	db = v->db | (alone && flags & IA_TF && v->shadow != 2 ? DR6_BS : 0);
 	if (db && !v->dead) {
 		v->dr6 |= db;
 		raise(v, IA_V_DB, 0);

@@ -225,5 +225,7 @@ void ia_flush_jumps(struct emu_ia_vcpu *v);
 enum emu_exc ia_assist(struct emu_cpu *cpu);
 /* Would a data access or a fetch there hit a debug register? DR6 bits. */
 uint32_t ia_breakpoint_code(const struct emu_ia_vcpu *v, uint64_t linear);
+uint32_t ia_breakpoint_data(const struct emu_ia_vcpu *v, uint64_t linear, unsigned bytes, bool write);
+bool ia_watched(void *v, uint64_t page); /* is there a data breakpoint in that linear page? */
 
 #endif

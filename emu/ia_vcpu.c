@@ -183,6 +183,7 @@ struct emu_ia_vcpu *emu_ia_new(const struct emu_ia_desc *d, const struct emu_ia_
 	v->cpu->tls = (uintptr_t)&v->fpu;
 	emu_ia_mmu_init(&v->mmu, ia_ram, v, bits);
 	v->mmu.page = page_kind;
+	v->mmu.watched = ia_watched;
 	emu_ia_reset(v);
 	return v;
 fail:

@@ -172,4 +172,37 @@ static void machine_long(struct ia_machine *m, uint64_t rip)
 	emu_ia_set(m->cpu, &s, NULL);
 }
 
+/* Protected mode without paging, ring 0, flat 32-bit segments. GDT at 0x500: 8 code, 10 data, 18 user data, 20 user code,
+ * 28 TSS (at 0x600, SS0:ESP0 10:9000), 30 a second TSS (at 0x700), 38 ... 78 free for the guest; IDT at 0x4000. */
+enum { TSS2 = 0x700 };
+
+static void machine_protected(struct ia_machine *m, uint64_t rip)
+{
+	static const uint64_t gdt[] = { 0, 0x00cf9b000000ffff, 0x00cf93000000ffff, 0x00cff3000000ffff, 0x00cffb000000ffff,
+					0x0000890006000067, 0x0000890007000067 };
+	struct emu_ia_state s;
+
+	memcpy(m->ram + GDT, gdt, sizeof(gdt));
+	machine_put64(m, TSS + 4, 0x1000009000);
+	machine_put64(m, TSS2 + 4, 0x1000009000);
+	emu_ia_get(m->cpu, &s);
+	memset(s.gpr, 0, sizeof(s.gpr));
+	s.rip = rip;
+	s.rflags = 2;
+	s.gpr[4] = 0x8000;
+	s.cr0 = 0x33;
+	s.cr3 = s.cr4 = s.efer = 0;
+	for (unsigned k = 0; k < 6; k++)
+		s.seg[k] = flat_segment(0x10, 3, 0, false, true);
+	s.seg[EMU_IA_CS] = flat_segment(8, 11, 0, false, true);
+	s.seg[EMU_IA_TR] = (struct emu_ia_seg){ .base = TSS, .limit = 0x67, .selector = 0x28, .type = 11, .present = true };
+	s.seg[EMU_IA_LDTR] = (struct emu_ia_seg){ .unusable = true };
+	s.gdt_base = GDT;
+	s.gdt_limit = 16 * 8 - 1;
+	s.idt_base = IDT;
+	s.idt_limit = 0x7ff;
+	m->ram[GDT + 0x2d] |= 2; /* the TSS is busy */
+	emu_ia_set(m->cpu, &s, NULL);
+}
+
 #endif
