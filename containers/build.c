@@ -439,7 +439,12 @@ static int watch(void *arg, const struct ctr_entry *e, struct rs_err *err)
 	return ctr_model_entry(&st->model, e, err);
 }
 
-struct ctr_layer *ctr_stage_layer(struct ctr_builder *b, struct ctr_stage *st, struct rs_err *err)
+static int watch_any(void *arg, const struct ctr_entry *e, struct rs_err *err)
+{
+	return ctr_model_entry(&((struct ctr_stage *)arg)->model, e, err);
+}
+
+static struct ctr_layer *new_layer(struct ctr_builder *b, struct ctr_stage *st, bool any, struct rs_err *err)
 {
 	struct ctr_layer_opts o = { b->b->compress, b->b->level, b->b->threads };
 	struct ctr_layer *l;
@@ -448,8 +453,18 @@ struct ctr_layer *ctr_stage_layer(struct ctr_builder *b, struct ctr_stage *st, s
 		return NULL;
 	l = ctr_layer_begin(b->store, &o, err);
 	if (l)
-		ctr_layer_watch(l, watch, st);
+		ctr_layer_watch(l, any ? watch_any : watch, st);
 	return l;
+}
+
+struct ctr_layer *ctr_stage_layer(struct ctr_builder *b, struct ctr_stage *st, struct rs_err *err)
+{
+	return new_layer(b, st, false, err);
+}
+
+struct ctr_layer *ctr_stage_layer_any(struct ctr_builder *b, struct ctr_stage *st, struct rs_err *err)
+{
+	return new_layer(b, st, true, err);
 }
 
 int ctr_stage_layer_done(struct ctr_builder *b, struct ctr_stage *st, struct ctr_layer *l, struct rs_err *err)
@@ -698,6 +713,9 @@ static int plan(struct ctr_builder *b, struct ctr_stage **last, struct rs_err *e
 
 static void release_stage(struct ctr_stage *st)
 {
+	for (unsigned i = 0; i < st->lower.n; i++)
+		rs_rmtree(st->lower.v[i], NULL);
+	ctr_dirs_release(&st->lower);
 	if (st->rootfs)
 		rs_rmtree(st->rootfs, NULL);
 	free(st->rootfs);

@@ -31,6 +31,11 @@ void ctr_pairs_set(struct ctr_pairs *p, const char *name, const char *value);
 const struct ctr_pair *ctr_pairs_get(const struct ctr_pairs *p, const char *name);
 void ctr_pairs_release(struct ctr_pairs *p);
 
+struct ctr_dirs {
+	char **v;
+	unsigned n;
+};
+
 struct ctr_stage {
 	unsigned index;
 	char *name;              /* of AS, or the number */
@@ -48,6 +53,8 @@ struct ctr_stage {
 	struct ctr_model model;  /* of the first model_layers layers; see ctr_stage_model */
 	bool has_model;
 	char *rootfs;            /* where it is unpacked; NULL: not yet */
+	struct ctr_dirs lower;   /* for RUN: folders for OverlayFS, bottom first ... */
+	unsigned lower_layers;   /* ... and how many layers they add up to */
 };
 
 struct ctr_builder {
@@ -84,19 +91,22 @@ struct ctr_model *ctr_stage_model(struct ctr_builder *b, struct ctr_stage *st, s
 void ctr_stage_path(struct ctr_stage *st, const char *path, struct rs_str *out);
 /* A layer for the stage, whose entries are watched by its model. */
 struct ctr_layer *ctr_stage_layer(struct ctr_builder *b, struct ctr_stage *st, struct rs_err *err);
+/* The same for RUN, whose command may well have replaced a folder by a file. */
+struct ctr_layer *ctr_stage_layer_any(struct ctr_builder *b, struct ctr_stage *st, struct rs_err *err);
 int ctr_stage_layer_done(struct ctr_builder *b, struct ctr_stage *st, struct ctr_layer *l, struct rs_err *err);
 void ctr_stage_add(struct ctr_stage *st, const struct ctr_desc *layer, const char *diff_id);
 /* Folders of `path` (without its last component when !last) that the layer does not have yet, with the
  * attributes that they have, or new. */
-struct ctr_dirs {
-	char **v;
-	unsigned n;
-};
 int ctr_build_parents(struct ctr_builder *b, struct ctr_stage *st, struct ctr_layer *l, const char *path, bool last,
 		      struct ctr_dirs *have, struct rs_err *err);
 void ctr_dirs_release(struct ctr_dirs *d);
 /* Unpacks the stage, once. Returns the folder; NULL: err is set. */
 const char *ctr_stage_rootfs(struct ctr_builder *b, struct ctr_stage *st, struct rs_err *err);
+
+/* The owner that "USER[:GROUP]" means, by number or by the names in the stage's /etc/passwd and
+ * /etc/group. A number without a group: `alone` tells whether the group has the same number, or is 0. */
+int ctr_build_owner(struct ctr_builder *b, struct ctr_stage *st, const struct ctr_df_insn *i, size_t at,
+		    const char *text, bool alone, uint32_t *uid, uint32_t *gid, struct rs_err *err);
 
 /* The instructions. */
 int ctr_build_config(struct ctr_builder *b, struct ctr_stage *st, const struct ctr_df_insn *i, struct rs_err *err);

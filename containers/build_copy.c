@@ -322,7 +322,7 @@ static int write_layer(struct copy *c, struct rs_err *err)
 
 	if (ret == 0 && c->chown) {
 		c->tree.owner = true;
-		ret = ctr_build_owner(c->b, c->st, c->i, c->chown_at, c->chown, &c->tree.uid, &c->tree.gid, err);
+		ret = ctr_build_owner(c->b, c->st, c->i, c->chown_at, c->chown, true, &c->tree.uid, &c->tree.gid, err);
 	}
 	ret = ret < 0 ? ret : destination(c, &dest, &folder, err);
 	if (!c->stage)

@@ -29,8 +29,5 @@ int ctr_source_open(int root, const char *path, int flags);
 bool ctr_source_is_archive(int root, const char *path);
 /* Unpacks it into the layer, below the folder `to`. */
 int ctr_source_unpack(struct ctr_layer *l, int root, const char *path, const char *to, struct rs_err *err);
-/* The owner that --chown means, by number or by the names in the stage's /etc/passwd and /etc/group. */
-int ctr_build_owner(struct ctr_builder *b, struct ctr_stage *st, const struct ctr_df_insn *i, size_t at,
-		    const char *text, uint32_t *uid, uint32_t *gid, struct rs_err *err);
 
 #endif

@@ -303,7 +303,7 @@ static bool number(const char *s, uint32_t *id)
 }
 
 int ctr_build_owner(struct ctr_builder *b, struct ctr_stage *st, const struct ctr_df_insn *i, size_t at,
-		    const char *text, uint32_t *uid, uint32_t *gid, struct rs_err *err)
+		    const char *text, bool alone, uint32_t *uid, uint32_t *gid, struct rs_err *err)
 {
 	rs_auto_str users = RS_STR_INIT, groups = RS_STR_INIT;
 	rs_auto_free char *user = rs_xstrdup(text);
@@ -313,7 +313,7 @@ int ctr_build_owner(struct ctr_builder *b, struct ctr_stage *st, const struct ct
 	if (group)
 		*group++ = '\0';
 	if (number(user, uid)) {
-		*gid = *uid;
+		*gid = alone ? *uid : 0;
 	} else {
 		ret = image_file(b, st, "etc/passwd", &users, err);
 		if (ret < 0)

@@ -29,6 +29,13 @@ mkdir -p add/folder add/t/in
 	echo in >t/in/file; ln -s in/file t/link; echo p >plain.txt; echo no archive | gzip -n >fake.gz; echo f >folder/f
 	tar -C t --owner=9:9 --group=8:8 -czf archive.tar.gz . ; tar -C t --owner=9:9 --group=8:8 -cf archive.tar in link; rm -r t)
 chmod -R go-w .
+cases="copy config stages ignore add"
+if [ "$(id -u)" = 0 ] && busybox=$(command -v busybox) && ! ldd "$busybox" >/dev/null 2>&1; then
+	cp "$busybox" run/
+	cases="$cases run"
+else
+	echo "skip: RUN needs root and a static busybox"
+fi
 
 # ---- against buildah ----
 if command -v buildah >/dev/null && [ "$(id -u)" = 0 ]; then
@@ -39,7 +46,7 @@ if command -v buildah >/dev/null && [ "$(id -u)" = 0 ]; then
 		buildah --root "$dir/br" --runroot "$dir/brr" --storage-driver vfs "$verb" --signature-policy "$dir/policy.json" "$@" \
 			>"$dir/buildah.log" 2>&1 || fail "buildah $verb: $(tail -n 3 "$dir/buildah.log")"
 	}
-	for case in copy config stages ignore add; do
+	for case in $cases; do
 		build -q -t "$case" "$case" >/dev/null
 		ba bud --isolation chroot -t "$case" "$case"
 		ba push "$case" "oci:$dir/oci:$case"
@@ -122,6 +129,14 @@ mistake 'FROM no-such-image\n' 1:6 'no image no-such-image in the store'
 mistake 'FROM scratch\nADD https://example.org/x /x\n' 2:5 'URL is not supported'
 mistake 'FROM scratch\nCOPY --chown=nobody ctx/a.txt /a\n' 2:6 'no user nobody'
 mistake 'FROM scratch\nCOPY --from=none /a /a\n' 2:6 'neither a stage'
+mistake 'FROM scratch\nRUN --mount=type=cache x\n' 2:5 'RUN --mount is not supported'
+mistake 'FROM scratch\nRUN --network=host x\n' 2:5 'no network here'
+case $cases in *run)
+	mistake 'FROM scratch\nRUN ["/nothing"]\n' 2:1 '/nothing'
+	mistake 'FROM run\nRUN exit 7\n' 2:5 'exit status 7'
+	build -t twice run 2>"$dir/err" >/dev/null && ! grep -q because "$dir/err" || fail "RUN is not taken from the cache: $(cat "$dir/err")"
+	[ -z "$(ls "$store/tmp")" ] || fail "RUN left something behind: $(ls "$store/tmp")" ;;
+esac
 mistake '# escape=x\nFROM scratch\n' 1:10 'escape character'
 mistake 'FROM scratch\nCOPY ctx/a.txt /f\nCOPY ctx/sub /f/\n' 3:14 'is a file in the image'
 mistake 'FROM scratch\nHEALTHCHECK --interval=soon CMD x\n' 2:13 'wants a time'
