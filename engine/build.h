@@ -16,7 +16,7 @@ struct eng_build {
 	uint64_t base;           /* link address */
 	bool flat;               /* a flat binary, not an ELF executable */
 	/* A Linux program for another machine (build_guest.c), not a guest of the monitor: */
-	const char *guest;       /* "riscv64", "aarch64"; NULL: not so, and nothing below counts */
+	const char *guest;       /* "riscv64", "aarch64", ENG_HOST_TOOL; NULL: not so, and nothing below counts */
 	char *const *with;       /* further sources */
 	unsigned withs;
 	char *const *flag;       /* of the compiler; none: -O2 */
@@ -46,6 +46,8 @@ struct eng_guest_tool {
 	const char *package;     /* Debian's */
 };
 extern const struct eng_guest_tool eng_guest_tools[]; /* until guest is NULL */
+/* A program for this machine: eng_guest_tool knows it, too, though it is no row of the table. */
+#define ENG_HOST_TOOL "host"
 const struct eng_guest_tool *eng_guest_tool(const char *guest); /* NULL: none */
 
 #endif

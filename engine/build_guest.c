@@ -21,6 +21,10 @@ const struct eng_guest_tool eng_guest_tools[] = {
 
 const struct eng_guest_tool *eng_guest_tool(const char *guest)
 {
+	static const struct eng_guest_tool host = { ENG_HOST_TOOL, "CC", "cc", "cc", "gcc" };
+
+	if (!strcmp(guest, ENG_HOST_TOOL))
+		return &host;
 	for (const struct eng_guest_tool *t = eng_guest_tools; t->guest; t++)
 		if (!strcmp(t->guest, guest))
 			return t;

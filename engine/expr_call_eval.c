@@ -256,7 +256,7 @@ static int eval_order(struct eval *c, const struct node *n, struct slot *s)
 static const struct rs_event *end_event(const struct eval *c)
 {
 	for (size_t i = c->e->events; i-- > 0;)
-		if (c->e->event[i].kind == RS_EV_VM_END || c->e->event[i].kind == RS_EV_EMU_END)
+		if (c->e->event[i].kind == RS_EV_VM_END || c->e->event[i].kind == RS_EV_EMU_END || c->e->event[i].kind == RS_EV_BOX_END)
 			return &c->e->event[i];
 	return NULL;
 }
@@ -267,6 +267,8 @@ static int eval_code(struct eval *c, struct slot *s)
 
 	if (end && end->kind == RS_EV_EMU_END && end->arg[0] != RS_OUT_EXITED)
 		return rs_err_set(c->err, -ENODATA, "the guest's program did not end by itself");
+	if (end && end->kind == RS_EV_BOX_END && end->arg[0] != RS_OUT_EXITED)
+		return rs_err_set(c->err, -ENODATA, "the container's first process did not end by itself");
 	if (!end || (end->kind == RS_EV_VM_END && end->arg[0] != RS_OUT_DEBUG_EXIT))
 		return rs_err_set(c->err, -ENODATA, "the guest did not write to the debug-exit port");
 	s->v.i = (int64_t)end->arg[1];

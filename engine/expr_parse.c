@@ -438,7 +438,7 @@ static void mark_kinds(const struct node *n, bool want[RS_KIND_COUNT])
 			mark_kinds(n->sel[i].where, want);
 	}
 	if (n->op == X_CALL && (n->func == F_ended || n->func == F_code))
-		want[RS_EV_VM_END] = want[RS_EV_EMU_END] = true;
+		want[RS_EV_VM_END] = want[RS_EV_EMU_END] = want[RS_EV_BOX_END] = true;
 	if (n->op == X_CALL && n->func == F_sym)
 		want[RS_EV_EMU_SYMBOL] = true;
 	if (n->op == X_CALL && n->func == F_output)

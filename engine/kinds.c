@@ -8,6 +8,7 @@
 
 const char *const eng_vm_engines[] = { "kvm", "soft", NULL };
 const char *const eng_emu_engines[] = { "jit", "interp", NULL };
+const char *const eng_ctr_engines[] = { "linux", NULL };
 
 const struct eng_kind eng_kinds[] = {
 	{
@@ -40,6 +41,22 @@ const struct eng_kind eng_kinds[] = {
 		.build = eng_emu_build,
 		.tool = eng_emu_tool,
 		.exec = eng_emu_exec,
+	},
+	{
+		.name = "ctr",
+		.sentence = N_("A container in which a program of your own is root."),
+		.engines = eng_ctr_engines,
+		.available = eng_ctr_available,
+		.end = RS_EV_BOX_END,
+		.journals = true,
+		/* Inherited by what runs in it. */
+		.limits = { .address_space = 16ull << 30, .files = 1024, .file_size = 256ull << 20 },
+		.sandbox = eng_sandbox_ctr,
+		.parse = eng_ctr_parse,
+		.release = eng_ctr_release,
+		.build = eng_ctr_build,
+		.tool = eng_ctr_tool,
+		.exec = eng_ctr_exec,
 	},
 };
 const unsigned eng_kind_count = sizeof(eng_kinds) / sizeof(eng_kinds[0]);

@@ -7,6 +7,7 @@
 #ifndef ENGINE_KINDS_H
 #define ENGINE_KINDS_H
 
+#include "containers/box.h"
 #include "emu/emu.h"
 #include "engine/eng.h"
 #include "engine/sandbox.h"
@@ -38,6 +39,12 @@ struct eng_run_emu {
 	char *input, *at, *passes_off; /* owned; what desc points to */
 };
 
+/* run: {ctr: ...}; a script is the run's image */
+struct eng_run_ctr {
+	struct eng_strings files, args, env;
+	char *input, *resources;  /* owned; NULL: none */
+};
+
 struct eng_kind;
 struct eng_run {
 	const struct eng_kind *kind;
@@ -47,6 +54,7 @@ struct eng_run {
 	union {
 		struct eng_run_vm vm;
 		struct eng_run_emu emu;
+		struct eng_run_ctr ctr;
 	};
 };
 
@@ -72,6 +80,7 @@ struct eng_kind {
 	int (*available)(const char *engine, struct rs_err *err); /* 0: this machine has it */
 	enum rs_kind end;         /* the event that says how a run ended; its first argument the outcome */
 	struct eng_limits limits; /* of the child; 0: decided by the session */
+	bool journals;            /* the child makes things on the host and writes them in a journal of its own */
 	/* Closes the child's sandbox: forbidden calls kill, and *denied names the call. */
 	int (*sandbox)(_Atomic long *denied, struct rs_err *err);
 	/* Fills run from the validated map `node` (its keys have the types of schema.c). `file` stands
@@ -87,7 +96,7 @@ struct eng_kind {
 	 * own (VM_END said how), negative when it could not be done. */
 	int (*exec)(const struct eng_exec *x, struct rs_err *err);
 };
-extern const char *const eng_vm_engines[], *const eng_emu_engines[]; /* names, NULL at the end */
+extern const char *const eng_vm_engines[], *const eng_emu_engines[], *const eng_ctr_engines[]; /* names, NULL at the end */
 extern const struct eng_kind eng_kinds[];
 extern const unsigned eng_kind_count;
 const struct eng_kind *eng_kind_by_name(const char *name); /* NULL if none */
@@ -114,5 +123,13 @@ const char *eng_emu_tool(const struct eng_run *run);
 int eng_emu_exec(const struct eng_exec *x, struct rs_err *err);
 const char *const *eng_emu_guests(void);   /* names, NULL at the end */
 const char *const *eng_emu_flags(void);    /* the compiler flags that a lesson may name */
+
+/* The same of `ctr` (kind_ctr.c, run_ctr.c). */
+int eng_ctr_parse(const struct eng_node *node, const char *file, struct eng_run *run, struct rs_err *err);
+void eng_ctr_release(struct eng_run *run);
+void eng_ctr_build(const struct eng_run *run, struct eng_build *b);
+const char *eng_ctr_tool(const struct eng_run *run);
+int eng_ctr_available(const char *engine, struct rs_err *err);
+int eng_ctr_exec(const struct eng_exec *x, struct rs_err *err);
 
 #endif

@@ -27,6 +27,9 @@ int eng_sandbox_vm(_Atomic long *denied, struct rs_err *err);
 /* The same for the experiment that runs a translated program. */
 int eng_sandbox_emu(_Atomic long *denied, struct rs_err *err);
 
+/* The same for the experiment that watches a container. */
+int eng_sandbox_ctr(_Atomic long *denied, struct rs_err *err);
+
 /* "open" for a system call number of this machine into buf; "call 999" when unknown. */
 const char *eng_syscall_name(long nr, char *buf, unsigned size);
 
@@ -45,5 +48,6 @@ struct eng_sandbox_row {
 };
 const struct eng_sandbox_row *eng_sandbox_rows(unsigned *n);
 const struct eng_sandbox_row *eng_sandbox_emu_rows(unsigned *n);
+const struct eng_sandbox_row *eng_sandbox_ctr_rows(unsigned *n);
 
 #endif

@@ -230,5 +230,18 @@ const struct eng_key eng_keys[] = {
 	{ "emu", "at", ENG_K_STRING, OPTIONAL, NULL, NULL, 0, 0,
 	  N_("The symbol or hexadecimal address whose block is shown; the one that runs when the key is "
 	     "missing.") },
+
+	{ "ctr", "source", ENG_K_FILE, OPTIONAL, NULL, NULL, 0, 0,
+	  N_("A C file of the workspace: the container's first program, linked statically.") },
+	{ "ctr", "script", ENG_K_FILE, OPTIONAL, NULL, NULL, 0, 0,
+	  N_("A shell script of the workspace that busybox runs, instead of source.") },
+	{ "ctr", "files", ENG_K_FILES, OPTIONAL, NULL, NULL, 1, 32,
+	  N_("Further files of the workspace that lie in the container's folder /work.") },
+	{ "ctr", "args", ENG_K_STRINGS, OPTIONAL, NULL, NULL, 1, 32,
+	  N_("Arguments of the program, behind its name.") },
+	{ "ctr", "env", ENG_K_STRINGS, OPTIONAL, NULL, NULL, 1, 32,
+	  N_("Added to its environment, NAME=VALUE each.") },
+	{ "ctr", "input", ENG_K_STRING, OPTIONAL, NULL, NULL, 0, 0,
+	  N_("What it reads from its standard input.") },
 	{ 0 }
 };

@@ -133,7 +133,7 @@ static void on_event(void *session, struct rs_event *ev)
 		return;
 	ev->seq = ++s->seq;
 	ev->time += l->job_t0 - l->t0;
-	if (ev->kind == RS_EV_VM_END || ev->kind == RS_EV_EMU_END)
+	if (ev->kind == RS_EV_VM_END || ev->kind == RS_EV_EMU_END || ev->kind == RS_EV_BOX_END)
 		l->end_seen = true;
 	session_take(s, ev);
 	if (l->job != ENG_JOB_RUN)
@@ -227,9 +227,21 @@ static int start_run(struct eng_session *s, struct rs_err *err)
 	return start_job(s, ENG_JOB_RUN, err);
 }
 
+/* Ends it if it lives. What a child that was killed could not take away is swept at once. */
+static void end_experiment(struct eng_session *s)
+{
+	struct eng_live *l = &s->live;
+	bool sweep = l->exp && l->job == ENG_JOB_RUN && l->run->kind->journals;
+
+	eng_experiment_free(l->exp);
+	l->exp = NULL;
+	if (sweep)
+		eng_sweep(NULL);
+}
+
 static void clear_live(struct eng_session *s)
 {
-	eng_experiment_free(s->live.exp);
+	end_experiment(s);
 	free(s->live.image);
 	s->live = (struct eng_live){ .job = ENG_JOB_NONE };
 }
@@ -373,8 +385,7 @@ static void on_death(struct eng_session *s)
 		eng_experiment_counters(l->exp, &c);
 		session_counters_in(s, &c);
 	}
-	eng_experiment_free(l->exp);
-	l->exp = NULL;
+	end_experiment(s);
 	if (build && l->timed_out)
 		rs_err_set(&why, -ETIMEDOUT, "building %s took too long and was stopped",
 			   l->run->source);

@@ -194,6 +194,8 @@ bool eng_sentence(const struct rs_event *ev, enum rs_lang lang, struct rs_str *o
 	default:
 		if (ev->kind >= RS_EV_EMU_LOAD && ev->kind <= RS_EV_EMU_END)
 			return eng_tell_emu(ev, &w, lang, out);
+		if (eng_tell_ctr(ev, &w, lang, out))
+			break;
 		/* a kind without words of its own: its own sentence, and the record */
 		rs_str_addf(out, "%s (%s)", rs_tr(lang, k->sentence),
 			    rs_event_format(ev, line, sizeof(line)));

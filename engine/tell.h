@@ -45,6 +45,8 @@ void eng_say(struct rs_str *out, enum rs_lang lang, const char *fmt, ...)
 /* The words for the events emu.*. False: nothing is said of this one. */
 bool eng_tell_emu(const struct rs_event *ev, const struct eng_words *w, enum rs_lang lang,
 		  struct rs_str *out);
+/* The same for box.*, overlay.* and cgroup.*; false also for those without words of their own. */
+bool eng_tell_ctr(const struct rs_event *ev, const struct eng_words *w, enum rs_lang lang, struct rs_str *out);
 /* Takes a STATE_BLOCK event in. */
 void eng_stages_take(struct eng_stages *s, const struct rs_event *ev);
 /* The stages as lines; nothing when none came. Ready for another run. */

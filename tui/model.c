@@ -66,6 +66,7 @@ static void run_begin(struct tui_model *m)
 	rs_str_clear(&m->rewrite);
 	m->current = RS_TECHNIQUE_ASSIST;
 	tui_translator_clear(&m->tr);
+	tui_container_clear(&m->box);
 	for (unsigned i = 0; i < TUI_STREAMS; i++) {
 		rs_str_clear(&m->text[i]);
 		m->text_cut[i] = 0;
@@ -155,6 +156,7 @@ static void take_state(struct tui_model *m, const struct rs_event *ev)
 		break;
 	default:
 		tui_translator_take(&m->tr, (enum rs_block)ev->arg[0], a->buf, n);
+		tui_container_take(&m->box, (enum rs_block)ev->arg[0], a->buf, n);
 		break;
 	}
 }
@@ -216,10 +218,14 @@ static void take_run(struct tui_model *m, const struct rs_event *ev)
 	case RS_EV_KVM_CALL:
 	case RS_EV_VM_MEMORY:
 	case RS_EV_VM_LOAD:
+	case RS_EV_BOX_CALL:
+	case RS_EV_BOX_NAMESPACE:
+	case RS_EV_BOX_ROOT:
 		ring_add(&m->calls, ev);
 		break;
 	case RS_EV_VM_END:
 	case RS_EV_EMU_END:
+	case RS_EV_BOX_END:
 		m->outcome = *ev;
 		m->have_outcome = true;
 		m->end_time = ev->time;
@@ -276,6 +282,7 @@ static void on_counters(struct rs_sink *sink, const struct rs_counters *c, uint6
 	m->counters_time = time_ns;
 	m->have_counters = true;
 	fill_technique(m);
+	tui_container_count(&m->box, c, time_ns);
 	if (time_ns < m->base_time) { /* another run */
 		m->base = *c;
 		m->base_time = time_ns;
@@ -322,6 +329,7 @@ void tui_model_free(struct tui_model *m)
 	rs_str_release(&m->walk);
 	rs_str_release(&m->rewrite);
 	tui_translator_clear(&m->tr);
+	tui_container_clear(&m->box);
 	for (unsigned i = 0; i < TUI_STREAMS; i++)
 		rs_str_release(&m->text[i]);
 	free(m);

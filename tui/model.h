@@ -13,6 +13,7 @@
 #include "engine/base/bus.h"
 #include "engine/base/state.h"
 #include "engine/base/str.h"
+#include "tui/container.h"
 #include "tui/translator.h"
 
 #define TUI_EVENTS_MAX 8192     /* timeline: the newest stay */
@@ -22,7 +23,7 @@
 #define TUI_MEMORY_MAX 4096
 #define TUI_EXITS 64            /* slots of the counter vm.exits */
 #define TUI_STREAMS 8
-#define TUI_BLOCKS (RS_BLOCK_REWRITE + 1) /* kinds of snapshots */
+#define TUI_BLOCKS (RS_BLOCK_BOX_LAYERS + 1) /* kinds of snapshots */
 
 /* The newest `cap` events of some kinds, oldest first by index. */
 struct tui_ring {
@@ -61,7 +62,7 @@ struct tui_model {
 	struct tui_ring crossings; /* cpu.ring */
 	uint64_t crossing_count[16]; /* by from * 4 + to, as seen in events */
 	struct tui_ring events;    /* timeline: all but out.data and state.block */
-	struct tui_ring calls;     /* kvm.call, vm.memory, vm.load */
+	struct tui_ring calls;     /* kvm.call, vm.memory, vm.load; box.call, box.namespace, box.root */
 	uint64_t seen[RS_KIND_COUNT]; /* events by kind */
 
 	/* counters */
@@ -84,6 +85,7 @@ struct tui_model {
 	unsigned char mem_bytes[TUI_MEMORY_MAX], mem_prev[TUI_MEMORY_MAX];
 	bool have_mem, mem_comparable; /* mem_prev is of the same place */
 	struct tui_translator tr;
+	struct tui_container box;
 	struct rs_state_assembler part[TUI_BLOCKS]; /* by enum rs_block */
 
 	/* A new run leaves this table as it is: one run fills one row. */

@@ -20,18 +20,18 @@ _ringside()
 	case "$cmd":$prev in
 	"start":--dir|"start":-d) COMPREPLY=($(compgen -d -- "$cur")); return;;
 	"run":--workspace|"run":-w) COMPREPLY=($(compgen -d -- "$cur")); return;;
-	"run":--engine|"run":-e) COMPREPLY=($(compgen -W "kvm soft jit interp" -- "$cur")); return;;
+	"run":--engine|"run":-e) COMPREPLY=($(compgen -W "kvm soft jit interp linux" -- "$cur")); return;;
 	"run":--step|"run":-s) COMPREPLY=(); return;;
 	"run":--record|"run":-r) COMPREPLY=($(compgen -f -- "$cur")); return;;
 	"watch":--workspace|"watch":-w) COMPREPLY=($(compgen -d -- "$cur")); return;;
-	"watch":--engine|"watch":-e) COMPREPLY=($(compgen -W "kvm soft jit interp" -- "$cur")); return;;
+	"watch":--engine|"watch":-e) COMPREPLY=($(compgen -W "kvm soft jit interp linux" -- "$cur")); return;;
 	"grade":--workspace|"grade":-w) COMPREPLY=($(compgen -d -- "$cur")); return;;
 	"grade":--format|"grade":-f) COMPREPLY=($(compgen -W "text json junit tap gradescope" -- "$cur")); return;;
 	"grade":--output|"grade":-o) COMPREPLY=($(compgen -f -- "$cur")); return;;
-	"grade":--engine|"grade":-e) COMPREPLY=($(compgen -W "kvm soft jit interp" -- "$cur")); return;;
+	"grade":--engine|"grade":-e) COMPREPLY=($(compgen -W "kvm soft jit interp linux" -- "$cur")); return;;
 	"grade":--step|"grade":-s) COMPREPLY=(); return;;
 	"record":--workspace|"record":-w) COMPREPLY=($(compgen -d -- "$cur")); return;;
-	"record":--engine|"record":-e) COMPREPLY=($(compgen -W "kvm soft jit interp" -- "$cur")); return;;
+	"record":--engine|"record":-e) COMPREPLY=($(compgen -W "kvm soft jit interp linux" -- "$cur")); return;;
 	"replay":--format|"replay":-f) COMPREPLY=($(compgen -W "text json junit tap gradescope" -- "$cur")); return;;
 	"replay":--speed) COMPREPLY=(); return;;
 	"vm run":--engine|"vm run":-e) COMPREPLY=($(compgen -W "kvm soft" -- "$cur")); return;;

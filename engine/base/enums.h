@@ -19,6 +19,9 @@
 #define RS_PICK_source(id)
 #define RS_PICK_limit(id)
 #define RS_PICK_technique(id)
+#define RS_PICK_lcall(id)
+#define RS_PICK_namespace(id)
+#define RS_PICK_layer(id)
 
 #undef RS_PICK_via
 #define RS_PICK_via(id) id,
@@ -109,6 +112,7 @@ enum rs_limit {
 };
 #undef RS_PICK_limit
 #define RS_PICK_limit(id)
+
 #undef RS_PICK_technique
 #define RS_PICK_technique(id) id,
 enum rs_technique {
@@ -117,6 +121,33 @@ enum rs_technique {
 };
 #undef RS_PICK_technique
 #define RS_PICK_technique(id)
+
+#undef RS_PICK_lcall
+#define RS_PICK_lcall(id) id,
+enum rs_lcall {
+#define RS_ENUM(group, id, name) RS_PICK_##group(RS_##id)
+#include "engine/base/enums.def"
+};
+#undef RS_PICK_lcall
+#define RS_PICK_lcall(id)
+
+#undef RS_PICK_namespace
+#define RS_PICK_namespace(id) id,
+enum rs_namespace {
+#define RS_ENUM(group, id, name) RS_PICK_##group(RS_##id)
+#include "engine/base/enums.def"
+};
+#undef RS_PICK_namespace
+#define RS_PICK_namespace(id)
+
+#undef RS_PICK_layer
+#define RS_PICK_layer(id) id,
+enum rs_layer {
+#define RS_ENUM(group, id, name) RS_PICK_##group(RS_##id)
+#include "engine/base/enums.def"
+};
+#undef RS_PICK_layer
+#define RS_PICK_layer(id)
 
 #undef RS_PICK_via
 #undef RS_PICK_outcome
@@ -129,5 +160,8 @@ enum rs_technique {
 #undef RS_PICK_source
 #undef RS_PICK_limit
 #undef RS_PICK_technique
+#undef RS_PICK_lcall
+#undef RS_PICK_namespace
+#undef RS_PICK_layer
 
 #endif

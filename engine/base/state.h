@@ -121,11 +121,35 @@ struct rs_emu_reg {
 	uint64_t v[2];           /* low and high half */
 };
 
+/* ---- a lesson's container (containers/box.h) ----
+ *
+ * Sent when the container is paused, when it ends, and while somebody watches it run a few times a second. */
+
+/* BLOCK_BOX_PROCS: this head, then `n` processes, a parent always before its children. The first row is
+ * the lab's own process outside: what the others are compared with. */
+#define RS_BOX_PROCS_MAX 90
+#define RS_BOX_PIDS_MAX 4
+struct rs_box_procs {
+	uint32_t n, total;       /* rows that follow; processes that there are */
+};
+struct rs_box_proc {
+	int32_t host, parent;    /* host pids */
+	int32_t pid[RS_BOX_PIDS_MAX]; /* in each PID namespace from the box's inwards; 0: none further */
+	uint32_t uid;            /* as the host sees it */
+	char state;              /* as in /proc/PID/stat: R, S, D, Z, T, t */
+	char comm[19];
+	char root[32];           /* its root directory, "" when that is the box's */
+	char hostname[24];       /* of its UTS namespace, as far as it is known */
+	uint64_t ns[8];          /* enum rs_namespace: the kernel's numbers */
+};
+
 #define RS_STATE_MAX 16384 /* largest snapshot in bytes */
 _Static_assert(sizeof(struct rs_emu_blocks) + RS_EMU_BLOCKS_MAX * sizeof(struct rs_emu_block) <= RS_STATE_MAX &&
 		       sizeof(struct rs_emu_cache) + RS_EMU_SPANS_MAX * sizeof(struct rs_emu_span) <= RS_STATE_MAX &&
 		       sizeof(struct rs_emu_regs) + RS_EMU_REGS_MAX * sizeof(struct rs_emu_reg) <= RS_STATE_MAX,
 	       "a snapshot of the translator fits");
+_Static_assert(sizeof(struct rs_box_procs) + RS_BOX_PROCS_MAX * sizeof(struct rs_box_proc) <= RS_STATE_MAX,
+	       "a snapshot of a container fits");
 
 /* Puts the pieces of one block kind back together. Zero-initialise. */
 struct rs_state_assembler {

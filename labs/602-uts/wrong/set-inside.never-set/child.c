@@ -1,0 +1,17 @@
+/* The child shall be called "inner". The parent shall keep its name. */
+#include "name.h"
+
+int main(void)
+{
+	pid_t child = fork();
+
+	must(child, "fork");
+	if (child == 0) {
+		must(unshare(CLONE_NEWUTS), "unshare");
+		say_name("child");
+		return 0;
+	}
+	waitpid(child, NULL, 0);
+	say_name("parent");
+	return 0;
+}
