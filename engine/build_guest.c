@@ -74,6 +74,9 @@ static int compile(const struct eng_build *b, const char *source, const char *ou
 	if (b->include)
 		eng_command_add_all(&c, (const char *const[]){ "-I", b->include, NULL });
 	flags(b, &c);
+	/* unshare, setns and the like are not in any standard. */
+	if (!strcmp(b->guest, ENG_HOST_TOOL))
+		eng_command_add(&c, rs_xstrdup("-D_GNU_SOURCE"));
 	/* Relative to the workspace, so that messages say loop.c:12; "./" keeps "-x.c" a file. */
 	eng_command_add_all(&c, (const char *const[]){ "-o", out, NULL });
 	eng_command_add(&c, rs_xasprintf("%s%s", source[0] == '-' ? "./" : "", source));

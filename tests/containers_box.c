@@ -18,7 +18,7 @@
 #include "containers/overlay.h"
 #include "engine/base/cleanup.h"
 
-#define EVENTS 4096
+#define EVENTS 32768
 
 static char dir[] = "/tmp/ringside-boxXXXXXX";
 static struct rs_event ev[EVENTS];
@@ -45,7 +45,7 @@ static int run(const char *script, uint64_t timeout_ns)
 {
 	rs_auto_free char *path = rs_xasprintf("%s/run.sh", dir);
 	struct rs_err err = RS_ERR_INIT;
-	struct rs_channel *ch = rs_channel_new(8192, RS_FULL_DROP, &err);
+	struct rs_channel *ch = rs_channel_new(EVENTS, RS_FULL_DROP, &err);
 	FILE *f = fopen(path, "w");
 	int status;
 	pid_t pid;
