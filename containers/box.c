@@ -1,6 +1,7 @@
 /* The box: put together, let run, watched over, and taken away.
  */
 #include "containers/box_private.h"
+#include "containers/config.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -164,13 +165,22 @@ static int plan_make(struct box_plan *p, const struct ctr_box_desc *d, struct rs
 
 /* ---- limits ---- */
 
+static int read_resources(const struct ctr_box_desc *d, struct ctr_resources *r, struct rs_err *err)
+{
+	rs_auto_free char *path = rs_xasprintf("%s/%s", d->workspace, d->resources);
+	rs_auto_str text = RS_STR_INIT;
+	int rc = rs_file_read(path, 1u << 20, &text, err);
+
+	return rc < 0 ? rc : ctr_resources_parse(text.p, text.len, d->resources, r, err);
+}
+
 static int make_group(struct box *b, struct rs_err *err)
 {
 	const struct ctr_box_desc *d = b->d;
 	rs_auto_free char *name = rs_xasprintf("ringside-box-%d", (int)getpid());
 	struct ctr_cgroup_opts o = { .path = name, .if_possible = true, .will_make = d->will_make, .arg = d->arg, .em = b->em };
 	struct ctr_resources r = { 0 };
-	int rc = 0;
+	int rc = d->resources ? read_resources(d, &r, err) : 0;
 
 	if (rc == 0)
 		rc = ctr_cgroup_host_read(&b->host, err);
@@ -188,6 +198,11 @@ static int make_group(struct box *b, struct rs_err *err)
 	if (own_memory) {
 		r.v[CTR_SET_MEMORY_LIMIT].set = true;
 		r.v[CTR_SET_MEMORY_LIMIT].i = 1ll << 30;
+	}
+	/* A quota is to be felt on a busy machine, too: what the box may use it gets before others do. */
+	if (r.v[CTR_SET_CPU_QUOTA].set && !r.v[CTR_SET_CPU_SHARES].set) {
+		r.v[CTR_SET_CPU_SHARES].set = true;
+		r.v[CTR_SET_CPU_SHARES].u = 262144;
 	}
 	if (rc == 0) {
 		ctr_cgroup_plan(b->cg, &r, &b->plan);

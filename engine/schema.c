@@ -243,5 +243,7 @@ const struct eng_key eng_keys[] = {
 	  N_("Added to its environment, NAME=VALUE each.") },
 	{ "ctr", "input", ENG_K_STRING, OPTIONAL, NULL, NULL, 0, 0,
 	  N_("What it reads from its standard input.") },
+	{ "ctr", "resources", ENG_K_FILE, OPTIONAL, NULL, NULL, 0, 0,
+	  N_("A JSON file of the workspace with the container's limits, as linux.resources of config.json has them.") },
 	{ 0 }
 };
