@@ -134,7 +134,7 @@ static void landing(struct gen *g, const struct emu_op *op)
 	e->pc = (uint64_t)pc;
 	g->link = NULL;
 	gen_forget(g);
-	e->landing = op[1].op == EMU_OP_LANDING;
+	e->landing = g->at + 1 < g->ir->ops && op[1].op == EMU_OP_LANDING;
 	at = gen_jcc(g, CC_NE, compare);
 	as_patch(at, to_rw(g, g->x->ret_miss));
 	if (e->landing) /* emu_x86_close writes there */

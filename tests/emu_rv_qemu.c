@@ -241,6 +241,9 @@ static bool agree(struct program *p, uint64_t seed)
 	return true;
 }
 
+/* Programs that once showed a difference: a block whose fourth computed jump, a call, is its last operation. */
+static const uint64_t once[] = { 1795821782998 };
+
 static void test_random_programs(void **state)
 {
 	rs_auto_free struct program *p = rs_xcalloc(1, sizeof(*p));
@@ -255,6 +258,8 @@ static void test_random_programs(void **state)
 	told = mmap(NULL, sizeof(*told), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(told, MAP_FAILED);
 	assert_non_null(mkdtemp(dir));
+	for (unsigned i = 0; i < sizeof(once) / sizeof(once[0]); i++)
+		bad += !agree(p, once[i]);
 	while (bad < 3 && seeds_next(&s, &seed)) {
 		bad += !agree(p, seed);
 		for (unsigned i = 0; i < RV_COUNT; i++)
