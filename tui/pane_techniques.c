@@ -26,8 +26,9 @@ static void draw(struct tui_area a, const struct tui_pane *p)
 	char t[32];
 	tui_pane_window(p, &tui_pane_techniques, TUI_TECHNIQUES, a.h - 1);
 	a = tui_pane_detail(a, NULL, tui_tr(p, rows[p->st->sel].sentence));
-	int ns = a.w, cross = a.w - 12, exits = cross - 11;
-	tui_put_max(a, 0, 0, exits - 8, TUI_S_DIM, tui_tr(p, N_("technique")));
+	bool narrow = a.w < 56;
+	int ns = a.w, cross = a.w - (narrow ? 10 : 12), exits = cross - (narrow ? 10 : 11), name = exits - (narrow ? 6 : 9);
+	tui_put_max(a, 0, 0, name, TUI_S_DIM, tui_tr(p, N_("technique")));
 	tui_put_right(a, exits, 0, TUI_S_DIM, tui_tr(p, N_("exits")));
 	tui_put_right(a, cross, 0, TUI_S_DIM, tui_tr(p, N_("crossings")));
 	tui_put_right(a, ns, 0, TUI_S_DIM, tui_tr(p, N_("time")));
@@ -37,7 +38,7 @@ static void draw(struct tui_area a, const struct tui_pane *p)
 		int i = top + y - 1;
 		const struct tui_technique *k = &p->m->technique[rows[i].technique];
 		bool now = p->m->current == rows[i].technique && p->m->state != TUI_RUN_NONE;
-		tui_put_max(a, 0, y, exits - 9, now ? TUI_S_STRONG : TUI_S_TEXT, tui_tr(p, rows[i].name));
+		tui_put_max(a, 0, y, name, now ? TUI_S_STRONG : TUI_S_TEXT, tui_tr(p, rows[i].name));
 		if (k->ran) {
 			tui_put_right(a, exits, y, TUI_S_NUMBER, tui_fmt_count(k->exits, t, sizeof(t)));
 			tui_put_right(a, cross, y, TUI_S_NUMBER, tui_fmt_count(k->crossings, t, sizeof(t)));
