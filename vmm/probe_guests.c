@@ -93,9 +93,11 @@ GUEST(sysret, 64,
 GUEST(ring1, 32,
       "mov byte ptr [0x101d], 0xb3\nmov byte ptr [0x1025], 0xbb\n"
       "and byte ptr [0x102d], 0xfd\nmov ax, 0x28\nltr ax\n"
-      "mov word ptr [0x2068], offset 2f - guest_ring1\nmov word ptr [0x206a], 0x08\n"
+      /* clang's assembler knows no difference of labels as an immediate: mov word ptr [0x2068], 2f - guest_ring1 */
+      ".byte 0x66, 0xc7, 0x05\n.long 0x2068\n.short 2f - guest_ring1\nmov word ptr [0x206a], 0x08\n"
       "mov word ptr [0x206c], 0x8e00\nmov word ptr [0x206e], 1\n" /* PROBE_CODE >> 16 */
-      "push 0x19\npush 0x10000\npush 2\npush 0x21\npush offset 1f - guest_ring1 + 0x10000\niretd\n"
+      "push 0x19\npush 0x10000\npush 2\npush 0x21\n"
+      ".byte 0x68\n.long 1f - guest_ring1 + 0x10000\niretd\n" /* push */
       "1: cli\n" EXIT(44)
       "2: cmp dword ptr [esp + 8], 0x21\njne 3f\n" EXIT(42)
       "3: " EXIT(44));
