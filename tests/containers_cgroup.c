@@ -516,7 +516,7 @@ static void too_much_memory_is_killed(void **state)
 	struct ctr_plan p;
 	struct rs_err err = RS_ERR_INIT;
 	struct ctr_cgroup *cg;
-	uint64_t count;
+	char what[512]; /* an eventfd's number, or inotify's records */
 	int status, fd;
 
 	(void)state;
@@ -529,7 +529,7 @@ static void too_much_memory_is_killed(void **state)
 	assert_true(fd >= 0);
 	assert_int_equal(waitpid(in_group(cg, eat_memory), &status, 0) > 0, 1);
 	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-	assert_true(read(fd, &count, sizeof(count)) > 0);
+	assert_true(read(fd, what, sizeof(what)) > 0);
 	close(fd);
 	ctr_cgroup_stats(cg, &s);
 	assert_int_equal(s.memory.oom_kill, 1);
@@ -703,7 +703,11 @@ static void devices_are_denied(void **state)
 static int open_host(void **state)
 {
 	(void)state;
-	return ctr_cgroup_host_read(&host, NULL);
+	if (ctr_cgroup_host_read(&host, NULL) < 0)
+		return -1;
+	if (host.layout != CTR_LAYOUT_V2)
+		print_message("skipped: what only pure cgroup v2 has (this machine: %s)\n", ctr_layout_name(host.layout));
+	return 0;
 }
 
 static int close_host(void **state)
