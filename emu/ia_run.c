@@ -139,8 +139,8 @@ void ia_flush_jumps(struct emu_ia_vcpu *v)
 
 static void note_jump(struct emu_ia_vcpu *v, const struct emu_block *b)
 {
-	unsigned at = (unsigned)(b->pc >> emu_jump_shift(v->world->guest)) & (EMU_JUMPS - 1);
-	struct emu_jump *j = &v->cpu->jumps[at];
+	struct emu_jump *j = emu_jump_entry(v->world->guest, v->cpu, b->pc);
+	unsigned at = (unsigned)(j - v->cpu->jumps);
 
 	if (v->jump_count < sizeof(v->jump_list) / sizeof(v->jump_list[0]))
 		v->jump_list[v->jump_count] = (uint16_t)at;
@@ -174,7 +174,7 @@ static int run_block(struct emu_ia_vcpu *v, bool alone)
 {
 	struct emu_cpu *cpu = v->cpu;
 	struct emu_exit *site = (struct emu_exit *)cpu->exit_site;
-	const struct emu_jump *j = &cpu->jumps[(cpu->pc >> 1) & (EMU_JUMPS - 1)];
+	const struct emu_jump *j = emu_jump_entry(v->world->guest, cpu, cpu->pc);
 	struct emu_block *b;
 	int e;
 

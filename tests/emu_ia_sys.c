@@ -299,7 +299,10 @@ static void test_strings(void **state)
 /* Code that writes over itself: the next instruction is the new one, also in the same block and page. */
 GUEST(smc, 64,
       "mov ecx, 3; lea rbx, [rip + 1f + 1]; 3: mov [rbx], ecx; 1: mov eax, 0x11111111; out 0xe9, eax; dec ecx; jnz 3b\n"
-      "lea rbx, [rip + 2f + 1]; mov edi, 5; 4: call 2f; inc dword ptr [rbx]; dec edi; jnz 4b; bye\n"
+      "lea rbx, [rip + 2f + 1]; mov edi, 5; 4: call 2f; inc dword ptr [rbx]; dec edi; jnz 4b\n"
+      /* reached through a register, at an address whose bits above 14 are not 0 */
+      "mov ebx, 0x123456; mov dword ptr [rbx], 0xc3c3c0ff; mov edi, 3; xor eax, eax; 5: call rbx; call rbx; out 0xe9, eax\n"
+      "xor byte ptr [rbx + 1], 8; dec edi; jnz 5b; bye\n"
       "2: mov eax, 0x100; out 0xe9, eax; ret\n")
 static void test_self_modifying(void **state)
 {
@@ -308,7 +311,7 @@ static void test_self_modifying(void **state)
 	(void)state;
 	machine_long(m, CODE);
 	runs_to_exit(m);
-	EXPECT(m, 3, 2, 1, 0x100, 0x101, 0x102, 0x103, 0x104);
+	EXPECT(m, 3, 2, 1, 0x100, 0x101, 0x102, 0x103, 0x104, 2, 0, 2);
 	machine_free(m);
 }
 
