@@ -10,7 +10,7 @@
  *   mem.h       guest memory: 4 GiB, rights, the one door     mem.c
  *   soft.h      ... or behind a TLB, for a guest with an MMU     soft.c, x86_soft.c
  *   xlat.c      guest code -> IR: where a block ends
- *   passes.c    IR -> better IR; each pass can be switched off     passes_fuse.c
+ *   passes.c    IR -> better IR; each pass can be switched off     passes_fuse.c, passes_canon.c
  *   interp.c    the IR interpreter, oracle of the back ends     interp_prepare.c, eval.h; fp.c  its floating point
  *   vec.h       what vector operations mean     vec.c, vec_fp.c, vec_est.c (Arm's rules for numbers)
  *   x86.h       the x86-64 back end; its own map

@@ -4,7 +4,7 @@
  *   copy     a copy's source takes the place of the copy; a box that is opened at once disappears
  *   fuse     operations that stand together become one (passes_fuse.c)
  *   loads    memory that was loaded before, with no write in between, is not loaded again
- *   dead     results that nobody reads are not computed
+ *   dead     results that nobody reads are not computed; nor made canonical, if they are NaNs (passes_canon.c)
  *
  * A block runs from top to bottom, and a label is reached only with what was true at its branches; so
  * what is known is forgotten at a label.
@@ -36,6 +36,22 @@ const char *emu_pass_sentence(enum emu_pass p)
 	return (unsigned)p < EMU_PASSES ? passes[p].sentence : "";
 }
 
+
+uint8_t *emu_ir_reads(const struct emu_ir *ir)
+{
+	uint8_t *reads = rs_xcalloc(ir->temps + 1u, 1);
+
+	for (unsigned i = 0; i < ir->ops; i++) {
+		const struct emu_op *op = &ir->op[i];
+		const uint16_t t[3] = { op->a, op->b, op->c };
+
+		for (unsigned n = 0; n < 3; n++) {
+			if ((ir->shape[op->op] & EMU_HAS_A << n) && t[n] < ir->temps && reads[t[n]] < 2)
+				reads[t[n]]++;
+		}
+	}
+	return reads;
+}
 
 /* -- what a temp is known to hold: a constant, or the value of another temp -- */
 struct facts {
@@ -316,7 +332,7 @@ void emu_pass_run(struct emu_ir *ir, enum emu_pass p)
 	case EMU_PASS_COPY: unbox(ir); propagate(ir, true); break;
 	case EMU_PASS_FUSE: emu_pass_fuse(ir); break;
 	case EMU_PASS_LOADS: loads(ir); break;
-	case EMU_PASS_DEAD: dead(ir); break;
+	case EMU_PASS_DEAD: emu_pass_canon(ir); dead(ir); break;
 	case EMU_PASSES: break;
 	}
 }

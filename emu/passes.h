@@ -1,4 +1,4 @@
-/* Private to the passes over the IR (passes.c, passes_fuse.c). */
+/* Private to the passes over the IR (passes.c, passes_fuse.c, passes_canon.c). */
 #ifndef EMU_PASSES_H
 #define EMU_PASSES_H
 
@@ -26,6 +26,9 @@ static inline void emu_op_become(struct emu_op *op, enum emu_opcode code, uint16
 	op->aux = 0;
 }
 
+/* How often each temp is read: 0, 1, or 2 for more. The caller frees it. (passes.c) */
+uint8_t *emu_ir_reads(const struct emu_ir *ir);
 void emu_pass_fuse(struct emu_ir *ir);
+void emu_pass_canon(struct emu_ir *ir);
 
 #endif

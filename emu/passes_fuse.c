@@ -308,17 +308,8 @@ static void compares(struct emu_ir *ir)
 /* -- results: t = op ...; d = t, where nobody else reads t -- */
 static void results(struct emu_ir *ir)
 {
-	uint8_t *reads = rs_xcalloc(ir->temps + 1u, 1);
+	uint8_t *reads = emu_ir_reads(ir);
 
-	for (unsigned i = 0; i < ir->ops; i++) {
-		const struct emu_op *op = &ir->op[i];
-		const uint16_t t[3] = { op->a, op->b, op->c };
-
-		for (unsigned n = 0; n < 3; n++) {
-			if ((ir->shape[op->op] & EMU_HAS_A << n) && t[n] < ir->temps && reads[t[n]] < 2)
-				reads[t[n]]++;
-		}
-	}
 	for (unsigned i = 1; i < ir->ops; i++) {
 		struct emu_op *op = &ir->op[i];
 

@@ -264,6 +264,8 @@ static int fdef_copy(struct gen *g, uint16_t d, uint16_t a, int ra)
 {
 	int rd;
 
+	if (d == a)
+		return ra;
 	if (d >= EMU_GLOBALS && a >= EMU_GLOBALS && g->last[a] <= g->at) {
 		gen_drop(g, a);
 		return ra;

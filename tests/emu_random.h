@@ -160,6 +160,10 @@ static void result(struct maker *m, unsigned w, uint16_t t, bool canon)
 {
 	uint16_t d = EMU_F(pick(m, 32)), n = t;
 
+	if (canon && w == EMU_W64 && pick(m, 4)) { /* in one step, as RISC-V's arithmetic */
+		emu_ir_emit(m->x->ir, EMU_OP_FCANON, w, d, t, EMU_NOTEMP, EMU_NOTEMP, 0);
+		return;
+	}
 	if (canon) {
 		n = emu_ir_ftemp(m->x->ir);
 		emu_ir_emit(m->x->ir, EMU_OP_FCANON, w, n, t, EMU_NOTEMP, EMU_NOTEMP, 0);
