@@ -185,27 +185,42 @@ static void call_f(struct gen *g, one *fn, int a)
 	gen_call(g, (const void *)(uintptr_t)fn);
 }
 
+/* A jump when the number in `a` is negative, not a number, or so large that the conversion to a signed number of 64
+ * bits may give more than the unsigned one can hold: its bits as a number are above those of a power of two. */
+static uint8_t *unsigned_range(struct gen *g, unsigned aux, int a)
+{
+	unsigned bits = aux & EMU_CV_I64 ? 63 : aux & EMU_CV_TRUNC ? 32 : 31; /* 2^32 - 0.5 may become 2^32 */
+	bool w64 = aux & EMU_CV_W64;
+	uint8_t *compare;
+
+	as_vrr(&g->as, 1, 1, w64, 0x7e, a, 0, RAX); /* vmovd, vmovq */
+	if (w64)
+		as_shift_ri(&g->as, true, SH_SHR, RAX, 52);
+	compare = g->as.p;
+	as_alu_ri(&g->as, false, ALU_CMP, RAX, (int32_t)(w64 ? 1023 + bits : (127 + bits) << 23));
+	return gen_jcc(g, CC_AE, compare);
+}
+
 static void ftoi_op(struct gen *g, const struct emu_op *op)
 {
-	bool wide = op->aux & EMU_CV_I64;
-	int a, d;
+	bool wide = op->aux & EMU_CV_I64, sign = !(op->aux & EMU_CV_U);
+	unsigned pp = pp_of(op->aux & EMU_CV_W64 ? EMU_W64 : EMU_W32), code = op->aux & EMU_CV_TRUNC ? 0x2c : 0x2d;
+	int a, d = RAX;
 	struct cold *c;
 
 	gen_spill_all(g);
 	a = gen_fuse(g, op->a);
 	gen_take(g, RAX);
-	if (op->aux & EMU_CV_U) { /* an attempt in hardware could raise flags that it must not */
-		gen_spill_all(g);
-		call_f(g, ftoi[op->aux & 15], a);
-		gen_set(g, op->d, RAX);
-		return;
-	}
-	d = RAX;
-	as_vrr(&g->as, pp_of(op->aux & EMU_CV_W64 ? EMU_W64 : EMU_W32), 1, wide, op->aux & EMU_CV_TRUNC ? 0x2c : 0x2d, d, 0, a);
-	/* "integer indefinite" is 1 followed by zeros: the one number that overflows when 1 is taken off */
-	as_alu_ri(&g->as, wide, ALU_CMP, d, 1);
 	c = gen_cold(g, COLD_HELPER1);
-	c->from[0] = as_jcc(&g->as, CC_O);
+	if (sign) {
+		as_vrr(&g->as, pp, 1, wide, code, d, 0, a);
+		/* "integer indefinite" is 1 followed by zeros: the one number that overflows when 1 is taken off */
+		as_alu_ri(&g->as, wide, ALU_CMP, d, 1);
+		c->from[0] = gen_jcc(g, CC_O, g->as.p);
+	} else { /* looked at before: an attempt could raise flags that it must not */
+		c->from[0] = unsigned_range(g, op->aux, a);
+		as_vrr(&g->as, pp, 1, true, code, d, 0, a);
+	}
 	c->back = g->as.p;
 	c->fn = (uintptr_t)ftoi[op->aux & 15];
 	c->a = (uint8_t)a;
