@@ -46,9 +46,15 @@ static uint32_t reg_bit(uint16_t t)
 void emu_pass_canon(struct emu_ir *ir)
 {
 	struct pending p = { .n = 0 };
-	uint8_t *reads = emu_ir_reads(ir);
+	uint8_t *reads;
 	unsigned found = 0;
 
+	for (unsigned i = 1; i < ir->ops; i++)
+		found += ir->op[i].op == EMU_OP_FCANON;
+	if (!found)
+		return;
+	reads = emu_ir_reads(ir);
+	found = 0;
 	for (unsigned i = 1; i < ir->ops; i++)
 		found += postponable(ir, reads, i);
 	/* each of them may stand later, once */

@@ -11,23 +11,40 @@
 #include "emu/passes.h"
 #include "emu/world.h"
 
-/* -- what is known of temps on the way down. Versions change at each write; at a label all is forgotten. -- */
+/* -- what is known of temps on the way down. Versions change at each write; at a label all is forgotten: the
+ * stretch of code is another one. -- */
 struct known {
+	uint16_t stretch;
 	uint16_t version[EMU_TEMPS_MAX];
 	/* In version `of`, the temp is source (in its version) shifted by count; op 0: not known. Of 32-bit shifts the
 	 * low half is meant: `sext` says what stands above. */
-	struct shifted { uint16_t of, source, source_version; uint8_t op, count; } shift[EMU_TEMPS_MAX];
-	bool sext[EMU_TEMPS_MAX];       /* its high half repeats bit 31 */
+	struct shifted { uint16_t of, source, source_version, stretch; uint8_t op, count; } shift[EMU_TEMPS_MAX];
+	uint16_t sext[EMU_TEMPS_MAX];   /* in this stretch its high half repeats bit 31 */
 };
 
-static void known_forget(const struct emu_ir *ir, struct known *k)
+static struct known *known_new(const struct emu_ir *ir)
+{
+	struct known *k = rs_xmalloc(sizeof(*k));
+
+	k->stretch = 1;
+	memset(k->version, 0, ir->temps * sizeof(k->version[0]));
+	memset(k->shift, 0, ir->temps * sizeof(k->shift[0]));
+	memset(k->sext, 0, ir->temps * sizeof(k->sext[0]));
+	return k;
+}
+
+/* A temp that was made in the meantime. */
+static void known_add(struct known *k, uint16_t t)
+{
+	k->version[t] = k->sext[t] = 0;
+	k->shift[t].op = 0;
+}
+
+static bool has_sext(const struct emu_ir *ir, const struct known *k, uint16_t t)
 {
 	int64_t v;
 
-	for (unsigned t = 0; t < ir->temps; t++) {
-		k->version[t]++;
-		k->sext[t] = emu_ir_is_const(ir, (uint16_t)t, &v) && v == (int32_t)v;
-	}
+	return k->sext[t] == k->stretch || (emu_ir_is_const(ir, t, &v) && v == (int32_t)v);
 }
 
 /* What shift made `t`, if it and its source still are what they were. */
@@ -35,7 +52,7 @@ static const struct shifted *shift_of(const struct known *k, uint16_t t)
 {
 	const struct shifted *s = &k->shift[t];
 
-	return s->op && s->of == k->version[t] && s->source_version == k->version[s->source] ? s : NULL;
+	return s->op && s->stretch == k->stretch && s->of == k->version[t] && s->source_version == k->version[s->source] ? s : NULL;
 }
 
 static bool is_sext(const struct emu_ir *ir, const struct known *k, const struct emu_op *op)
@@ -49,7 +66,7 @@ static bool is_sext(const struct emu_ir *ir, const struct known *k, const struct
 	case EMU_OP_LD:
 		return op->aux < EMU_M32 || (op->aux & EMU_MSIGN);
 	case EMU_OP_MOV: case EMU_OP_NOT:
-		return k->sext[op->a];
+		return has_sext(ir, k, op->a);
 	case EMU_OP_SHR32:
 		return emu_ir_is_const(ir, op->b, &n) && n & 31;
 	case EMU_OP_SAR:
@@ -59,11 +76,11 @@ static bool is_sext(const struct emu_ir *ir, const struct known *k, const struct
 	case EMU_OP_AND: /* a mask that leaves bits 0 to 30 is enough */
 		if (emu_ir_is_const(ir, op->b, &n) && n >= 0 && n <= INT32_MAX)
 			return true;
-		return k->sext[op->a] && k->sext[op->b];
+		return has_sext(ir, k, op->a) && has_sext(ir, k, op->b);
 	case EMU_OP_OR: case EMU_OP_XOR: case EMU_OP_MINS: case EMU_OP_MAXS: case EMU_OP_MINU: case EMU_OP_MAXU:
-		return k->sext[op->a] && k->sext[op->b];
+		return has_sext(ir, k, op->a) && has_sext(ir, k, op->b);
 	case EMU_OP_SELECT:
-		return k->sext[op->b] && k->sext[op->c];
+		return has_sext(ir, k, op->b) && has_sext(ir, k, op->c);
 	default:
 		return false;
 	}
@@ -86,7 +103,7 @@ static void shorten(const struct emu_ir *ir, const struct known *k, struct emu_o
 	if ((op->op == EMU_OP_SHR || op->op == EMU_OP_SAR) && emu_ir_is_const(ir, op->b, &n) &&
 	    extension(op->op, n) != EMU_OP_MOV && (s = shift_of(k, op->a)) && s->op == EMU_OP_SHL && s->count == n)
 		emu_op_become(op, extension(op->op, n), s->source);
-	if (op->op == EMU_OP_SEXT32 && k->sext[op->a])
+	if (op->op == EMU_OP_SEXT32 && has_sext(ir, k, op->a))
 		emu_op_become(op, EMU_OP_MOV, op->a);
 }
 
@@ -120,7 +137,7 @@ static bool insert(struct emu_ir *ir, unsigned i)
 }
 
 /* The two parts of a number rotated right, joined by or, xor or a sum: they have no bit in common. */
-static void rotate(struct emu_ir *ir, const struct known *k, unsigned i)
+static void rotate(struct emu_ir *ir, struct known *k, unsigned i)
 {
 	struct emu_op *op = &ir->op[i];
 	const struct shifted *down, *up;
@@ -146,8 +163,9 @@ static void rotate(struct emu_ir *ir, const struct known *k, unsigned i)
 		return;
 	if (down->count + up->count != (narrow ? 32 : 64))
 		return;
-	sext = narrow && op->op != EMU_OP_ADD32 && k->sext[high];
+	sext = narrow && op->op != EMU_OP_ADD32 && has_sext(ir, k, high);
 	t = emu_ir_const(ir, down->count);
+	known_add(k, t);
 	if (sext && !insert(ir, i))
 		return;
 	op->op = narrow ? EMU_OP_ROTR32 : EMU_OP_ROTR;
@@ -155,6 +173,7 @@ static void rotate(struct emu_ir *ir, const struct known *k, unsigned i)
 	op->b = t;
 	if (sext) {
 		op->d = emu_ir_temp(ir);
+		known_add(k, op->d);
 		emu_op_become(&op[1], EMU_OP_SEXT32, op->d);
 		op[1].d = d;
 	}
@@ -172,7 +191,7 @@ static struct shifted shift_made(const struct emu_ir *ir, const struct known *k,
 			break;
 		n &= op->op == EMU_OP_SHL || op->op == EMU_OP_SHR ? 63 : 31;
 		if (n)
-			return (struct shifted){ 0, op->a, k->version[op->a], op->op, (uint8_t)n };
+			return (struct shifted){ 0, op->a, k->version[op->a], 0, op->op, (uint8_t)n };
 		break;
 	case EMU_OP_SEXT32: case EMU_OP_MOV:
 		s = shift_of(k, op->a);
@@ -185,16 +204,15 @@ static struct shifted shift_made(const struct emu_ir *ir, const struct known *k,
 
 static void shifts(struct emu_ir *ir)
 {
-	struct known *k = rs_xcalloc(1, sizeof(*k));
+	struct known *k = known_new(ir);
 
-	known_forget(ir, k);
 	for (unsigned i = 0; i < ir->ops; i++) {
 		struct emu_op *op = &ir->op[i];
 		struct shifted made;
 		bool sext;
 
 		if (op->op == EMU_OP_LABEL)
-			known_forget(ir, k);
+			k->stretch++;
 		shorten(ir, k, op);
 		shorten_in_place(ir, i);
 		rotate(ir, k, i);
@@ -203,8 +221,9 @@ static void shifts(struct emu_ir *ir)
 		made = shift_made(ir, k, op);
 		sext = is_sext(ir, k, op);
 		k->version[op->d]++;
-		k->sext[op->d] = sext;
+		k->sext[op->d] = sext ? k->stretch : 0;
 		made.of = k->version[op->d];
+		made.stretch = k->stretch;
 		k->shift[op->d] = made;
 	}
 	free(k);
