@@ -6,6 +6,7 @@
 
 #include "emu/emu.h"
 #include "emu/guest.h"
+#include "emu/world.h"
 
 const char *emu_exc_name(enum emu_exc e)
 {
@@ -60,6 +61,8 @@ void emu_cpu_set_frm(struct emu_cpu *cpu, unsigned frm)
 {
 	cpu->rm = (uint8_t)((frm & 7) >= 4 ? frm & 7 : rc_of_rm[frm & 3]);
 	set(cpu, (get(cpu) & ~0x6000u) | (uint32_t)rc_of_rm[frm & 7] << 13);
+	if (cpu->rm >= 4)
+		emu_cpu_special_rm(cpu);
 }
 
 unsigned emu_cpu_fpsr(struct emu_cpu *cpu)

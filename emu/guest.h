@@ -28,6 +28,7 @@ struct emu_xlat {
 	uint64_t reversed_pc;   /* ... the instruction after one that reversed the bits of reversed_src */
 	uint16_t reversed_src;
 	uint8_t reversed_reg;
+	bool special_rm;        /* RISC-V: the dynamic rounding mode may be one that the host lacks (cpu.h, rm) */
 	uint16_t note[4];       /* the front end's own, about the block so far; 0 at its start */
 };
 /* soft.arg of the world (soft.h): the CPU whose code it is. */

@@ -164,6 +164,25 @@ void emu_cpu_kick(struct emu_cpu *cpu)
 	emu_cpu_nudge(cpu);
 }
 
+void emu_cpu_special_rm(struct emu_cpu *cpu)
+{
+	struct emu_world *w = cpu->world;
+
+	if (w->special_rm)
+		return;
+	w->special_rm = true;
+	atomic_store(&w->stale, true);
+	emu_cpu_nudge(cpu);
+}
+
+static void renew(struct emu_world *w, struct emu_cpu *cpu)
+{
+	pthread_mutex_lock(&w->lock);
+	if (atomic_exchange(&w->stale, false))
+		emu_cache_flush(w, cpu);
+	pthread_mutex_unlock(&w->lock);
+}
+
 static bool kicks_pending(const struct emu_world *w)
 {
 	if (atomic_load(&w->exclusive))
@@ -266,6 +285,8 @@ static enum emu_exc loop(struct emu_world *w, struct emu_cpu *cpu)
 			return EMU_EXC_KICK;
 		if (w->opt.insn_limit && cpu->insns >= w->opt.insn_limit)
 			return EMU_EXC_LIMIT;
+		if (atomic_load_explicit(&w->stale, memory_order_relaxed))
+			renew(w, cpu);
 		b = next_block(w, cpu, &held);
 		if (held) {
 			exc = settle(w, cpu, emu_lab_stand(w, cpu));

@@ -13,6 +13,13 @@ static uint64_t nanoseconds(void)
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
+uint64_t rv_frm(struct emu_cpu *cpu, uint64_t a, uint64_t b)
+{
+	(void)a;
+	(void)b;
+	return emu_cpu_frm(cpu);
+}
+
 uint64_t rv_csr_read(struct emu_cpu *cpu, uint64_t number, uint64_t unused)
 {
 	(void)unused;

@@ -326,6 +326,8 @@ static bool translate_csr(struct emu_xlat *x, const struct rv_insn *i)
 		emu_ir_call(ir, rv_csr_write, EMU_NOTEMP, number, value);
 	if (reads)
 		emu_ir_1(ir, EMU_OP_MOV, rv_dst(ir, i->rd), old);
+	if (writes && (i->imm == RV_CSR_FRM || i->imm == RV_CSR_FCSR)) /* emu_cpu_special_rm */
+		emu_x_stop(x);
 	return true;
 }
 
@@ -416,7 +418,7 @@ static unsigned translate(struct emu_xlat *x, const uint8_t *code, unsigned avai
 		known = translate_csr(x, &i);
 	else
 		known = translate_integer(x->ir, &i, x->pc) || translate_memory(x->ir, &i) ||
-			translate_control(x, &i) || rv_translate_fp(x->ir, &i) ||
+			translate_control(x, &i) || rv_translate_fp(x, &i) ||
 			translate_atomic(x->ir, &i);
 	if (!known)
 		emu_x_exception(x, EMU_EXC_ILLEGAL);

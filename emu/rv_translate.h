@@ -16,10 +16,11 @@ static inline uint16_t rv_dst(struct emu_ir *ir, unsigned r)
 }
 
 /* Appends the IR of a floating-point instruction. False: it is none, nothing was done. */
-bool rv_translate_fp(struct emu_ir *ir, const struct rv_insn *i);
+bool rv_translate_fp(struct emu_xlat *x, const struct rv_insn *i);
 
 /* Helpers (rv_helpers.c). A CSR: its value; and a new value (a: number, b: value). */
 emu_helper rv_csr_read, rv_csr_write;
+emu_helper rv_frm; /* the dynamic rounding mode */
 
 /* Operations rounded to nearest, ties away from zero (rmm), which no host has (rv_rmm.c). Operands
  * and result are bits. Rows by width: EMU_W32, EMU_W64. */

@@ -281,8 +281,43 @@ static bool translate_moves(struct emu_ir *ir, const struct rv_insn *i)
 	return false;
 }
 
-bool rv_translate_fp(struct emu_ir *ir, const struct rv_insn *i)
+static bool translate(struct emu_ir *ir, const struct rv_insn *i)
 {
 	return translate_moves(ir, i) || translate_arith(ir, i) || translate_bitwise(ir, i) ||
 	       translate_convert(ir, i);
+}
+
+static void label(struct emu_ir *ir, int64_t l)
+{
+	emu_ir_emit(ir, EMU_OP_LABEL, 0, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP, l);
+}
+
+/* Rounded as frm says, which may be rmm, or reserved: then the instruction is illegal. */
+static bool translate_dynamic(struct emu_xlat *x, const struct rv_insn *i)
+{
+	struct emu_ir *ir = x->ir;
+	struct rv_insn away = *i;
+	int64_t other = emu_ir_label(ir), end = emu_ir_label(ir);
+	uint16_t frm = emu_ir_temp(ir), zero = emu_ir_const(ir, 0);
+
+	away.rm = RV_RM_RMM;
+	emu_ir_call(ir, rv_frm, frm, zero, zero);
+	emu_x_except_if(x, EMU_GEU, frm, emu_ir_const(ir, 5), EMU_EXC_ILLEGAL);
+	emu_ir_emit(ir, EMU_OP_BRCOND, EMU_NE, EMU_NOTEMP, frm, emu_ir_const(ir, RV_RM_RMM), EMU_NOTEMP, other);
+	if (!translate(ir, &away))
+		return false;
+	emu_ir_emit(ir, EMU_OP_BR, 0, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP, EMU_NOTEMP, end);
+	label(ir, other);
+	translate(ir, i);
+	label(ir, end);
+	return true;
+}
+
+bool rv_translate_fp(struct emu_xlat *x, const struct rv_insn *i)
+{
+	unsigned format = rv_rows[i->id].format;
+
+	if (x->special_rm && i->rm == RV_RM_DYN && (format == RV_FORMAT_RM || format == RV_FORMAT_R4))
+		return translate_dynamic(x, i);
+	return translate(x->ir, i);
 }

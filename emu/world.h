@@ -119,6 +119,8 @@ struct emu_world {
 	uint32_t next_id;             /* of CPUs */
 	struct emu_ir *ir;            /* of the block being translated */
 	struct emu_x86 *x86;
+	bool special_rm;              /* a CPU has had such a rounding mode: emu_xlat.special_rm */
+	atomic_bool stale;            /* blocks were translated before that: they go before the next one runs */
 	uint64_t translator_ns;
 	uint64_t flushes;
 	uint64_t insns;               /* executed by CPUs that are gone */
@@ -169,6 +171,9 @@ void emu_exclusive_end(struct emu_world *w);
 void emu_cpu_tell(struct emu_cpu *cpu);
 /* Empties the indirect-branch cache. Async-signal-safe. */
 void emu_cpu_forget_jumps(struct emu_cpu *cpu);
+/* Its dynamic rounding mode is one that the host lacks: what was translated so far did not look. The block that
+ * runs must end behind the instruction that set it. */
+void emu_cpu_special_rm(struct emu_cpu *cpu);
 /* Makes that CPU leave code; its run loop may enter again. Nothing happens when it is not in code. */
 void emu_cpu_nudge(struct emu_cpu *cpu);
 

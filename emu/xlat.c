@@ -325,7 +325,7 @@ static void make(struct maker *m, uint64_t pc, unsigned max_insns, bool exact)
 static int translate(struct emu_world *w, uint64_t pc, unsigned max_insns, bool exact, struct emu_ir *ir, uint32_t *page,
 		     unsigned *pages)
 {
-	struct maker m = { .x = { .ir = ir, .guest = w->guest, .pc = pc }, .w = w };
+	struct maker m = { .x = { .ir = ir, .guest = w->guest, .pc = pc, .special_rm = w->special_rm }, .w = w };
 	unsigned avail;
 
 	if (w->soft)

@@ -48,6 +48,8 @@ for guest in $guests; do
 	for word in $undefined; do
 		fault "int main(void) { __asm__ volatile(\".word ${word%%=*}\"); return 0; }" 132 "SIGILL at 0x[0-9a-f]* ($(tr = ' ' <<<"${word#*=}")"
 	done
+	[ $guest = aarch64 ] || fault 'int main(void) { __asm__ volatile("csrwi frm, 5\n\tfadd.d fa0, fa0, fa1"); return 0; }' 132 'SIGILL at 0x[0-9a-f]* (fadd.d'
+	[ $guest = aarch64 ] || fault 'int main(void) { int r; __asm__ volatile("csrwi frm, 4\n\tfcvt.w.d %0, %1\n\tcsrwi frm, 0" : "=r"(r) : "f"(2.5)); return r; }' 3 ''
 	# the signal as Linux tells it: ILL_ILLOPC, the address of the instruction
 	fault "#include <signal.h>
 #include <unistd.h>
