@@ -254,6 +254,22 @@ static _Noreturn void intermediate(struct ctr_init *in, int wire)
 	_exit(0);
 }
 
+pid_t ctr_clone_in(struct ctr_container *c, struct ctr_init *in, uint64_t flags, int *pidfd)
+{
+	pid_t pid = ctr_clone(&c->t, flags, in->entry.clone_fd, pidfd);
+	int e = errno;
+
+	if (pid >= 0 || in->entry.clone_fd < 0)
+		return pid;
+	/* no clone3, or not into this group: the child enters it by itself */
+	ctr_cgroup_entry_close(&in->entry);
+	if (ctr_cgroup_entry_open(c->cg, false, &in->entry, NULL) < 0) {
+		errno = e;
+		return -1;
+	}
+	return ctr_clone(&c->t, flags, -1, pidfd);
+}
+
 static int born(struct ctr_container *c, struct ctr_init *in, int theirs, struct rs_err *err)
 {
 	bool first = ctr_ns_join_first(c->cfg);
@@ -265,11 +281,11 @@ static int born(struct ctr_container *c, struct ctr_init *in, int theirs, struct
 		return rc;
 	if (first) {
 		setsockopt(c->wire, SOL_SOCKET, SO_PASSCRED, &(int){ 1 }, sizeof(int));
-		pid = ctr_clone(&c->t, 0, in->entry.clone_fd, NULL);
+		pid = ctr_clone_in(c, in, 0, NULL);
 		if (pid == 0)
 			intermediate(in, theirs);
 	} else {
-		pid = ctr_clone(&c->t, flags, in->entry.clone_fd, &c->pidfd);
+		pid = ctr_clone_in(c, in, flags, &c->pidfd);
 		if (pid == 0)
 			ctr_init(in, theirs);
 	}

@@ -227,7 +227,7 @@ pid_t ctr_exec(struct ctr_container *c, const struct ctr_exec *x, int *terminal,
 	if (rc == 0) {
 		one.wire = pair[0];
 		setsockopt(one.wire, SOL_SOCKET, SO_PASSCRED, &(int){ 1 }, sizeof(int));
-		pid = ctr_clone(&one.t, 0, in.entry.clone_fd, NULL);
+		pid = ctr_clone_in(&one, &in, 0, NULL);
 		if (pid == 0)
 			intermediate(&in, pair[1], pidfd);
 		if (pid < 0)

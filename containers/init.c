@@ -217,6 +217,7 @@ _Noreturn void ctr_init(struct ctr_init *in, int wire)
 	in->err = &err;
 	in->t.wire = wire;
 	in->t.pid = getpid();
+	close(in->c->wire); /* the runtime's end: only without it is the runtime's death heard */
 	if (in->say_pid && ctr_wire_say(wire, CTR_SAY_PID) < 0)
 		_exit(127);
 	if (in->user_ns && ctr_ns_new(in->cfg, CTR_NS_USER) && !in->exec && ctr_wire_wait(wire, CTR_SAY_GO) < 0) /* until the ids are mapped */
@@ -253,16 +254,20 @@ _Noreturn void ctr_init_start(struct ctr_init *in)
 	for (int sig = 1; sig < NSIG; sig++)
 		signal(sig, SIG_DFL);
 	sigprocmask(SIG_SETMASK, &none, NULL);
-	if (in->filter) {
-		rc = ctr_step_begin(&in->t, CTR_STEP_SECCOMP, 0, in->err, "linux.seccomp");
-		if (rc == 0)
-			rc = ctr_seccomp_load(in);
+	/* From the filter on, a message could be the call that it forbids: what is to be told is told before. */
+	rc = in->filter ? ctr_step_begin(&in->t, CTR_STEP_SECCOMP, 0, in->err, "linux.seccomp") : 0;
+	ctr_step_end(&in->t, rc);
+	if (rc == 0)
+		rc = ctr_step_begin(&in->t, CTR_STEP_EXEC, 0, in->err, "process.args");
+	in->t.on = false;
+	if (rc == 0 && in->filter) {
+		in->t.step = CTR_STEP_SECCOMP;
+		rc = ctr_seccomp_load(in);
 		if (rc == 0 && !in->p->no_new_privs) /* CAP_SYS_ADMIN was kept for it */
 			rc = ctr_caps_set(in, true);
-		if (rc)
-			fail(in);
+		in->t.step = CTR_STEP_EXEC;
 	}
-	if (ctr_step_begin(&in->t, CTR_STEP_EXEC, 0, in->err, "process.args") == 0)
+	if (rc == 0)
 		ctr_process_exec(in);
 	fail(in);
 }

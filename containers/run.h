@@ -149,6 +149,8 @@ int ctr_proc_start(pid_t pid, uint64_t *start, char *state);       /* or -ESRCH 
 int ctr_destroy(struct ctr_container *c, struct rs_err *err);
 
 /* ---- create.c ---- */
+/* ctr_clone into the groups of in->entry, or, where clone3 cannot do it, beside them. */
+pid_t ctr_clone_in(struct ctr_container *c, struct ctr_init *in, uint64_t flags, int *pidfd);
 void ctr_reaped(struct ctr_container *c); /* somebody else has taken its end */
 int ctr_pid_file(const char *path, pid_t pid, struct rs_err *err); /* path NULL: nothing */
 /* Takes messages of the first process until `until` (then 0) or its end or failure. */
