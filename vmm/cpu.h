@@ -55,6 +55,12 @@ struct vmm_cpu_state {
 	uint64_t star, lstar, fmask, sysenter_eip; /* read on demand: 0 unless vmm_engine_ops.get_msrs filled them */
 };
 
+/* The rest of a CPU: x87, SSE (as FXSAVE64 writes them), registers of system calls. Fetched for an assist alone. */
+struct vmm_cpu_rest {
+	uint8_t fxsave[512];
+	uint64_t star, lstar, cstar, fmask, kernel_gs_base, tsc_aux, sysenter_cs, sysenter_esp, sysenter_eip;
+};
+
 /* CPL: SS.DPL on Intel and AMD alike (SDM vol. 3A, 5.5 and 24.4.1), 0 in real mode. */
 static inline unsigned vmm_cpl(const struct vmm_cpu_state *s)
 {

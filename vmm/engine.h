@@ -8,6 +8,7 @@
 struct vmm_machine;
 struct vmm_vcpu;
 struct vmm_cpu_state;       /* general + system registers, cpu.h */
+struct vmm_cpu_rest;
 
 /* Why `run` came back. */
 struct vmm_exit {
@@ -48,6 +49,9 @@ struct vmm_engine_ops {
 	int (*set_state)(struct vmm_vcpu *v, const struct vmm_cpu_state *in, struct rs_err *err);
 	/* Fills star, lstar, fmask, sysenter_eip of *io. */
 	int (*get_msrs)(struct vmm_vcpu *v, struct vmm_cpu_state *io, struct rs_err *err);
+	/* What vmm_cpu_state does not have. NULL: this engine needs nobody's help. */
+	int (*get_rest)(struct vmm_vcpu *v, struct vmm_cpu_rest *out, struct rs_err *err);
+	int (*set_rest)(struct vmm_vcpu *v, const struct vmm_cpu_rest *in, struct rs_err *err);
 	/* Has an interrupt delivered at the next entry, as INT n behind itself would be: for instructions that
 	 * the engine cannot execute. -ENOSYS. */
 	int (*inject)(struct vmm_vcpu *v, unsigned vector, struct rs_err *err);

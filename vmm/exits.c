@@ -114,7 +114,7 @@ static void vmm_exit_fail_entry(struct vmm_vcpu *v)
 
 /* Some KVMs cannot execute INT n and INT3 in ring 0, where they emulate instructions. What INT would have
  * done can be asked for: an interrupt behind the instruction. */
-static bool assist(struct vmm_vcpu *v)
+static bool inject_int(struct vmm_vcpu *v)
 {
 	const struct vmm_engine_ops *ops = v->m->ops;
 	unsigned char code[15];
@@ -133,7 +133,7 @@ static bool assist(struct vmm_vcpu *v)
 
 static void vmm_exit_internal(struct vmm_vcpu *v)
 {
-	if (v->exit.internal.suberror == KVM_INTERNAL_ERROR_EMULATION && assist(v))
+	if (v->exit.internal.suberror == KVM_INTERNAL_ERROR_EMULATION && (inject_int(v) || vmm_assist(v)))
 		return;
 	vmm_vcpu_end(v, RS_OUT_UNHANDLED, v->exit.internal.suberror);
 }

@@ -2,6 +2,7 @@
  *
  *   kvm.c        every call of the KVM API goes through here; set-up, from /dev/kvm to the vCPU
  *   kvm_vcpu.c   one vCPU: registers, single-step, kicks, exits
+ *   kvm_rest.c   the registers that only an assist asks for
  *   kvm_state.c  registers between KVM's structures and ours
  */
 #ifndef VMM_KVM_H
@@ -74,6 +75,8 @@ int vmm_kvm_set_state(struct vmm_vcpu *v, const struct vmm_cpu_state *i, struct 
 int vmm_kvm_get_msrs(struct vmm_vcpu *v, struct vmm_cpu_state *io, struct rs_err *err);
 void vmm_kvm_irq(struct vmm_vcpu *v, bool level);
 int vmm_kvm_inject(struct vmm_vcpu *v, unsigned vector, struct rs_err *err);
+int vmm_kvm_get_rest(struct vmm_vcpu *v, struct vmm_cpu_rest *out, struct rs_err *err);
+int vmm_kvm_set_rest(struct vmm_vcpu *v, const struct vmm_cpu_rest *in, struct rs_err *err);
 int vmm_kvm_set_debug(struct vmm_vcpu *v, bool step, const uint64_t *bp, unsigned n, struct rs_err *err);
 
 #endif

@@ -233,6 +233,7 @@ void vmm_machine_free(struct vmm_machine *m)
 	if (!m)
 		return;
 	vmm_trace_free(&m->vcpu);
+	vmm_assist_free(m);
 	vmm_virt_free(&m->vcpu);
 	if (m->ops)
 		m->ops->vm_free(m);

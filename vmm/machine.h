@@ -163,6 +163,7 @@ struct vmm_machine {
 	unsigned slots;
 	struct vmm_image image;        /* what was loaded */
 	void *engine;                  /* the engine's own part */
+	struct vmm_assist *assist;     /* assist.c; NULL until it is needed */
 
 	struct vmm_bus pio, mmio;
 	struct vmm_serial com1;
@@ -232,6 +233,11 @@ int vmm_board_ack(struct vmm_vcpu *v);
 /* After HLT: waits for an interrupt, orders meanwhile. False: none can come. */
 bool vmm_board_wait(struct vmm_vcpu *v);
 
+/* -- assist.c -- */
+/* Executes the instruction that the guest stands before on the software CPU. False: it cannot either. */
+bool vmm_assist(struct vmm_vcpu *v);
+void vmm_assist_free(struct vmm_machine *m);
+
 /* -- exits.c -- */
 /* An exit that the guest caused, v->exit, v->rip and v->cpl filled: counts it, tells it, handles it. Engines
  * that call devices from inside `run` use it there. */
@@ -282,6 +288,8 @@ int vmm_trace_before(struct vmm_vcpu *v, struct rs_err *err);
 /* After an exit, v->rip and v->cpl read: says what was crossed. 1: the exit was the tracer's own and asks
  * for nothing; 0: the guest's; negative with err. */
 int vmm_trace_after(struct vmm_vcpu *v, struct rs_err *err);
+/* The instruction before which the guest stood was executed by somebody else than the engine. */
+void vmm_trace_assisted(struct vmm_vcpu *v);
 /* The vCPU was asked to come round: nothing that the guest did. */
 void vmm_trace_kicked(struct vmm_vcpu *v);
 /* Puts guest memory into the state that the guest knows: before anybody looks at it. */

@@ -9,9 +9,8 @@
 
 #include <linux/kvm.h>
 
-#include "emu/ia_cpu.h"
 #include "engine/base/cleanup.h"
-#include "vmm/machine.h"
+#include "vmm/soft.h"
 
 struct soft {
 	struct emu_ia_vcpu *cpu;
@@ -185,51 +184,11 @@ static void soft_nmi(struct vmm_vcpu *v)
 
 /* -- crossings -- */
 
-static enum rs_via via_of(const struct emu_ia_cross *c)
-{
-	switch ((enum emu_ia_cause)c->cause) {
-	case IA_CAUSE_EXCEPTION:
-		return RS_VIA_EXCEPTION;
-	case IA_CAUSE_SOFT_INT:
-		return RS_VIA_INT;
-	case IA_CAUSE_IRQ:
-	case IA_CAUSE_NMI:
-		return RS_VIA_INTERRUPT;
-	case IA_CAUSE_IRET:
-		return RS_VIA_IRET;
-	case IA_CAUSE_SYSCALL:
-		return RS_VIA_SYSCALL;
-	case IA_CAUSE_SYSRET:
-		return RS_VIA_SYSRET;
-	case IA_CAUSE_SYSENTER:
-		return RS_VIA_SYSENTER;
-	case IA_CAUSE_SYSEXIT:
-		return RS_VIA_SYSEXIT;
-	case IA_CAUSE_CALL_FAR:
-	case IA_CAUSE_JMP_FAR:
-		return RS_VIA_CALL_GATE;
-	case IA_CAUSE_RET_FAR:
-		return RS_VIA_FAR_RET;
-	case IA_CAUSE_TASK:
-	case IA_CAUSE_COUNT:
-		break;
-	}
-	return RS_VIA_UNSEEN;
-}
-
 static void on_cross(void *arg, const struct emu_ia_cross *c)
 {
 	struct vmm_vcpu *v = arg;
-	struct vmm_crossing x = {
-		.via = via_of(c), .from = c->from.cpl, .to = c->to.cpl, .rip = c->at,
-		.fault = c->cause == IA_CAUSE_EXCEPTION, .vector = c->vector, .error = c->error,
-		.from_cs = c->from.cs, .from_ss = c->from.ss, .from_rsp = c->from.rsp,
-		.to_cs = c->to.cs, .to_ss = c->to.ss, .to_rsp = c->to.rsp, .to_rip = c->to.rip,
-		.has_gate = c->has_gate, .stack_switched = c->stack_switched,
-	};
+	struct vmm_crossing x = vmm_soft_crossing(c);
 
-	memcpy(x.gate, c->gate, sizeof(x.gate));
-	memcpy(x.code, c->code, sizeof(x.code));
 	vmm_trace_cross(v, &x);
 }
 
@@ -272,68 +231,11 @@ static int soft_vcpu_new(struct vmm_machine *m, unsigned index, struct rs_err *e
 		d.cr8 = on_cr8;
 		d.tsc = on_tsc;
 	}
-	for (unsigned i = 0; i < m->slots; i++)
-		slot[i] = (struct emu_ia_slot){ m->slot[i].gpa, m->slot[i].size, m->slot[i].host, m->slot[i].readonly };
-	s->cpu = emu_ia_new(&d, slot, m->slots, err);
+	s->cpu = emu_ia_new(&d, slot, vmm_soft_slots(m, slot), err);
 	return s->cpu ? 0 : err->code;
 }
 
 /* -- state -- */
-
-static struct vmm_seg seg_out(const struct emu_ia_seg *s)
-{
-	return (struct vmm_seg){
-		.base = s->base, .limit = s->limit, .selector = s->selector, .type = s->type, .s = s->s, .dpl = s->dpl,
-		.present = s->present, .avl = s->avl, .l = s->l, .db = s->db, .g = s->g, .unusable = s->unusable,
-	};
-}
-
-static struct emu_ia_seg seg_in(const struct vmm_seg *s)
-{
-	return (struct emu_ia_seg){
-		.base = s->base, .limit = s->limit, .selector = s->selector, .type = s->type, .s = s->s, .dpl = s->dpl,
-		.present = s->present, .avl = s->avl, .l = s->l, .db = s->db, .g = s->g, .unusable = s->unusable,
-	};
-}
-
-static void state_out(const struct emu_ia_state *s, struct vmm_cpu_state *o)
-{
-	*o = (struct vmm_cpu_state){
-		.rip = s->rip, .rflags = s->rflags,
-		.cr0 = s->cr0, .cr2 = s->cr2, .cr3 = s->cr3, .cr4 = s->cr4, .cr8 = s->cr8, .efer = s->efer,
-		.cs = seg_out(&s->seg[EMU_IA_CS]), .ss = seg_out(&s->seg[EMU_IA_SS]),
-		.ds = seg_out(&s->seg[EMU_IA_DS]), .es = seg_out(&s->seg[EMU_IA_ES]),
-		.fs = seg_out(&s->seg[EMU_IA_FS]), .gs = seg_out(&s->seg[EMU_IA_GS]),
-		.tr = seg_out(&s->seg[EMU_IA_TR]), .ldtr = seg_out(&s->seg[EMU_IA_LDTR]),
-		.gdt_base = s->gdt_base, .idt_base = s->idt_base, .gdt_limit = s->gdt_limit, .idt_limit = s->idt_limit,
-		.star = s->star, .lstar = s->lstar, .fmask = s->fmask, .sysenter_eip = s->sysenter_eip,
-	};
-	memcpy(o->gpr, s->gpr, sizeof(o->gpr));
-}
-
-static void state_in(const struct vmm_cpu_state *i, struct emu_ia_state *s)
-{
-	const struct vmm_seg *from[EMU_IA_SEGS] = {
-		[EMU_IA_ES] = &i->es, [EMU_IA_CS] = &i->cs, [EMU_IA_SS] = &i->ss, [EMU_IA_DS] = &i->ds,
-		[EMU_IA_FS] = &i->fs, [EMU_IA_GS] = &i->gs, [EMU_IA_LDTR] = &i->ldtr, [EMU_IA_TR] = &i->tr,
-	};
-
-	memcpy(s->gpr, i->gpr, sizeof(s->gpr));
-	s->rip = i->rip;
-	s->rflags = i->rflags;
-	s->cr0 = i->cr0;
-	s->cr2 = i->cr2;
-	s->cr3 = i->cr3;
-	s->cr4 = i->cr4;
-	s->cr8 = i->cr8;
-	s->efer = i->efer;
-	s->gdt_base = i->gdt_base;
-	s->idt_base = i->idt_base;
-	s->gdt_limit = i->gdt_limit;
-	s->idt_limit = i->idt_limit;
-	for (unsigned n = 0; n < EMU_IA_SEGS; n++)
-		s->seg[n] = seg_in(from[n]);
-}
 
 static int soft_get_state(struct vmm_vcpu *v, struct vmm_cpu_state *out, struct rs_err *err)
 {
@@ -341,7 +243,7 @@ static int soft_get_state(struct vmm_vcpu *v, struct vmm_cpu_state *out, struct 
 
 	(void)err;
 	emu_ia_get(s->cpu, &s->state);
-	state_out(&s->state, out);
+	vmm_soft_state(&s->state, out);
 	return 0;
 }
 
@@ -350,7 +252,7 @@ static int soft_set_state(struct vmm_vcpu *v, const struct vmm_cpu_state *in, st
 	struct soft *s = soft_of(v);
 
 	emu_ia_get(s->cpu, &s->state);
-	state_in(in, &s->state);
+	vmm_soft_take(in, &s->state);
 	return emu_ia_set(s->cpu, &s->state, err);
 }
 

@@ -441,6 +441,16 @@ int vmm_trace_after(struct vmm_vcpu *v, struct rs_err *err)
 	return 0;
 }
 
+void vmm_trace_assisted(struct vmm_vcpu *v)
+{
+	if (!v->trace)
+		return;
+	if (v->trace->flight)
+		vmm_stepped(v);
+	v->trace->msrs_known = false;
+	vmm_user_step_done(v);
+}
+
 void vmm_trace_kicked(struct vmm_vcpu *v)
 {
 	struct vmm_trace_state *t = v->trace;

@@ -2,6 +2,7 @@
  *
  *   vmm.h        describe a machine, run it, ask what this host can run
  *   engine.h     the small table of functions a CPU engine fills     soft.c   the software CPU of emu/
+ *   assist.c     one instruction on it, for an engine that cannot
  *   kvm.c        the only file that issues KVM ioctls; each one can be watched
  *   kvm_vcpu.c   a vCPU on KVM: registers, single-step, kicks, exits
  *   machine.c    builds the machine: memory slots and holes, buses, devices

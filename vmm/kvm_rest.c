@@ -1,0 +1,106 @@
+/* x87, SSE and the registers of system calls of a vCPU on KVM (Linux Documentation/virt/kvm/api.rst, 4.22, 4.23, 4.18,
+ * 4.19), for an assist. AVX state stays where it is: the software CPU has none and touches none.
+ */
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "vmm/kvm.h"
+
+static const struct {
+	uint32_t index;
+	size_t at;
+} msrs[] = {
+	{ MSR_STAR, offsetof(struct vmm_cpu_rest, star) },
+	{ MSR_LSTAR, offsetof(struct vmm_cpu_rest, lstar) },
+	{ MSR_FMASK, offsetof(struct vmm_cpu_rest, fmask) },
+	{ 0xc0000102, offsetof(struct vmm_cpu_rest, kernel_gs_base) },
+	{ 0xc0000083, offsetof(struct vmm_cpu_rest, cstar) },
+	{ 0x174, offsetof(struct vmm_cpu_rest, sysenter_cs) },
+	{ 0x175, offsetof(struct vmm_cpu_rest, sysenter_esp) },
+	{ MSR_SYSENTER_EIP, offsetof(struct vmm_cpu_rest, sysenter_eip) },
+	{ 0xc0000103, offsetof(struct vmm_cpu_rest, tsc_aux) }, /* the last: not every CPU has it */
+};
+#define MSRS (sizeof(msrs) / sizeof(msrs[0]))
+#define NEEDED (MSRS - 1)
+
+struct request {
+	struct kvm_msrs head;
+	struct kvm_msr_entry entry[MSRS];
+};
+
+/* FXSAVE64's image (SDM vol. 1, table 10-2) from and to KVM's structure, which has its parts. */
+static void pack(const struct kvm_fpu *f, uint8_t out[512])
+{
+	memset(out, 0, 512);
+	memcpy(out, &f->fcw, 2);
+	memcpy(out + 2, &f->fsw, 2);
+	out[4] = f->ftwx;
+	memcpy(out + 6, &f->last_opcode, 2);
+	memcpy(out + 8, &f->last_ip, 8);
+	memcpy(out + 16, &f->last_dp, 8);
+	memcpy(out + 24, &f->mxcsr, 4);
+	memcpy(out + 32, f->fpr, sizeof(f->fpr));
+	memcpy(out + 160, f->xmm, sizeof(f->xmm));
+}
+
+static void unpack(const uint8_t in[512], struct kvm_fpu *f)
+{
+	memset(f, 0, sizeof(*f));
+	memcpy(&f->fcw, in, 2);
+	memcpy(&f->fsw, in + 2, 2);
+	f->ftwx = in[4];
+	memcpy(&f->last_opcode, in + 6, 2);
+	memcpy(&f->last_ip, in + 8, 8);
+	memcpy(&f->last_dp, in + 16, 8);
+	memcpy(&f->mxcsr, in + 24, 4);
+	memcpy(f->fpr, in + 32, sizeof(f->fpr));
+	memcpy(f->xmm, in + 160, sizeof(f->xmm));
+}
+
+int vmm_kvm_get_rest(struct vmm_vcpu *v, struct vmm_cpu_rest *o, struct rs_err *err)
+{
+	struct request q = { .head.nmsrs = MSRS };
+	struct kvm_fpu f;
+	long r;
+
+	for (unsigned i = 0; i < MSRS; i++)
+		q.entry[i].index = msrs[i].index;
+	memset(o, 0, sizeof(*o));
+	r = vmm_kvm_quiet(v, KVM_GET_FPU, &f);
+	if (r < 0)
+		return rs_err_errno(err, (int)-r, N_("KVM does not give the registers"));
+	pack(&f, o->fxsave);
+	r = vmm_kvm_quiet(v, KVM_GET_MSRS, &q);
+	if (r < (long)NEEDED)
+		return rs_err_errno(err, r < 0 ? (int)-r : ENOSYS, N_("KVM does not give the model-specific registers"));
+	for (unsigned i = 0; i < (unsigned)r; i++)
+		memcpy((char *)o + msrs[i].at, &q.entry[i].data, 8);
+	return 0;
+}
+
+int vmm_kvm_set_rest(struct vmm_vcpu *v, const struct vmm_cpu_rest *in, struct rs_err *err)
+{
+	struct vmm_cpu_rest now;
+	struct request q = { 0 };
+	struct kvm_fpu f;
+	int e = vmm_kvm_get_rest(v, &now, err);
+	long r = 0;
+
+	if (e < 0)
+		return e;
+	if (memcmp(now.fxsave, in->fxsave, sizeof(now.fxsave))) {
+		unpack(in->fxsave, &f);
+		r = vmm_kvm_quiet(v, KVM_SET_FPU, &f);
+	}
+	for (unsigned i = 0; i < MSRS; i++) { /* those that changed */
+		uint64_t value;
+
+		memcpy(&value, (const char *)in + msrs[i].at, 8);
+		if (memcmp((const char *)&now + msrs[i].at, &value, 8))
+			q.entry[q.head.nmsrs++] = (struct kvm_msr_entry){ .index = msrs[i].index, .data = value };
+	}
+	if (r >= 0 && q.head.nmsrs)
+		r = vmm_kvm_quiet(v, KVM_SET_MSRS, &q);
+	return r < 0 ? rs_err_errno(err, (int)-r, N_("KVM refuses the registers")) : 0;
+}
