@@ -196,7 +196,7 @@ static int make_cgroup(struct ctr_container *c, struct rs_err *err)
 	rc = ctr_step_begin(&c->t, CTR_STEP_CGROUP, 0, err, "linux.resources");
 	if (rc)
 		return rc;
-	own = rs_xasprintf("/ringside-oci/%s", c->id);
+	own = rs_xasprintf("/ringside-oci-%s", c->id); /* no folder that containers share: nobody would remove it */
 	opts.path = c->cfg->cgroups_path && *c->cfg->cgroups_path ? c->cfg->cgroups_path : own;
 	c->cg = ctr_cgroup_make(&c->host, &opts, &c->cfg->resources, err);
 	if (!c->cg)
