@@ -579,8 +579,10 @@ static void a_fifth_of_a_processor_takes_five_times_as_long(void **state)
 	print_message("60 ms of processor time took %.2f times as long at 20 %%; throttled in %llu of %llu periods\n", ratio,
 		      (unsigned long long)s.cpu.throttled, (unsigned long long)s.cpu.periods);
 	assert_true(ratio > 4); /* a busy machine makes it longer, never shorter */
-	assert_true(s.cpu.throttled >= 3);
-	assert_true(s.cpu.throttled_ns > 0);
+	if (ratio < 7) { /* else others left it so little that the limit had nothing to do */
+		assert_true(s.cpu.throttled >= 3);
+		assert_true(s.cpu.throttled_ns > 0);
+	}
 	assert_true(s.cpu.usage_ns >= BURN_NS && s.cpu.usage_ns < 2 * BURN_NS);
 	drop(cg);
 }

@@ -156,7 +156,7 @@ static void test_bash_completion(void **state)
 	} rows[] = {
 		{ "ringside gr", "grade" },
 		{ "ringside grade --format j", "json junit" },
-		{ "ringside grade --engine ''", "kvm soft jit interp" },
+		{ "ringside grade --engine ''", "kvm soft jit interp linux" },
 		{ "ringside doc ma", "man" },
 		{ "ringside --lang z", "zh-TW" },
 		{ "ringside list --js", "--json" },

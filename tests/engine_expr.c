@@ -582,7 +582,7 @@ static void kinds(void **state)
 	eng_expr_kinds(x, want);
 	for (unsigned i = 0; i < RS_KIND_COUNT; i++)
 		assert_int_equal(want[i], i == RS_EV_CPU_STEP || i == RS_EV_VM_PIO || i == RS_EV_VM_END ||
-					      i == RS_EV_EMU_END);
+					      i == RS_EV_EMU_END || i == RS_EV_BOX_END);
 	eng_expr_free(x);
 }
 

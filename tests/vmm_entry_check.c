@@ -267,6 +267,7 @@ static void test_entry_modes(void **state)
 			vmm_desc_init(&d);
 			d.entry = mode;
 			d.tables = tables;
+			d.pc = mode == VMM_ENTRY_RESET;
 			m = vmm_machine_new(&d, NULL, &err);
 			assert_non_null(m);
 			assert_int_equal(vmm_entry_setup(m, &d, 0x10000, &cpu, &err), 0);
