@@ -121,8 +121,8 @@ uint64_t vmm_acpi_write(const struct vmm_machine *m, uint64_t gpa);
 
 /* -- entry.c -- */
 /* Writes what the entry mode and d->tables ask for (GDT, IDT, TSS, page tables) into guest memory
- * and fills the CPU state at the first instruction, `entry`. The state passes vmm_entry_check.
- * 0; -EINVAL when the tables' area or the map does not fit the machine. */
+ * and fills the CPU state at the first instruction, `entry`. The state passes vmm_entry_check, after
+ * a reset but for cr0.ne, which KVM sees to. 0; -EINVAL when the tables' area or the map does not fit the machine. */
 int vmm_entry_setup(const struct vmm_machine *m, const struct vmm_desc *d, uint64_t entry,
 		    struct vmm_cpu_state *out, struct rs_err *err);
 /* Does the monitor keep tables in VMM_TABLES_BASE..END for this machine? (Not in real mode.) */
