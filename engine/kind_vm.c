@@ -119,6 +119,7 @@ int eng_vm_parse(const struct eng_node *node, const char *file, struct eng_run *
 			return FAIL(technique, "the technique %s needs \"entry\" prot32, and the monitor's tables",
 				    technique->s);
 	}
+	d->pc = eng_node_bool(eng_node_get(node, "pc", NULL), d->pc);
 	d->exit_limit = eng_node_uint(eng_node_get(node, "exits", NULL), 0);
 	run->vm.input = eng_node_str(eng_node_get(node, "input", NULL));
 	d->serial_input = run->vm.input;

@@ -168,6 +168,8 @@ const struct eng_key eng_keys[] = {
 	  N_("In long64, ring 3 may use the pages; true when the key is missing.") },
 	{ "vm", "trace", ENG_K_NAME, OPTIONAL, NULL, trace_names, 0, 0,
 	  N_("What is followed: exits, rings or steps; rings when the key is missing.") },
+	{ "vm", "pc", ENG_K_BOOL, OPTIONAL, NULL, NULL, 0, 0,
+	  N_("The machine has a PC's interrupt controllers, timers and clock; false when the key is missing.") },
 	{ "vm", "technique", ENG_K_NAME, OPTIONAL, NULL, technique_names, 0, 0,
 	  N_("How the CPU is virtualized: by hardware (assist), or with the guest kernel in ring 1: trap, translate or "
 	     "para; assist when the key is missing.") },

@@ -42,10 +42,10 @@ int vmm_machine_prepare(struct vmm_machine *m, struct rs_err *err)
 	r = vmm_entry_setup(m, &m->desc, m->image.entry, &s, err);
 	if (r < 0)
 		return r;
-	if (m->image.boot_params) {
+	if (m->image.boot_params)
 		vmm_enter_linux(m, &s);
-		vmm_pc_after_bios(m->pc);
-	}
+	if (m->pc && m->desc.entry != VMM_ENTRY_RESET)
+		vmm_pc_after_bios(m->pc); /* nobody else has let the interrupt controllers' line through */
 	r = vmm_virt_new(&m->vcpu, &s, err);
 	if (r < 0)
 		return r;
