@@ -16,12 +16,14 @@
 
 int ia_set_control(struct emu_ia_vcpu *v, uint64_t cr0, uint64_t cr3, uint64_t cr4, uint64_t efer, bool cr3_written)
 {
+	/* MOV to CR3 leaves global pages in the TLB, and jumps to them */
+	bool all = v->mmu.cr0 != cr0 || v->mmu.cr4 != cr4 || v->mmu.efer != efer || !(cr4 & IA_CR4_PGE);
 	bool same = v->mmu.cr0 == cr0 && v->mmu.cr4 == cr4 && v->mmu.efer == efer && v->mmu.cr3 == cr3 && !cr3_written;
 
 	if (!emu_ia_mmu_control(&v->mmu, (uint32_t)cr0, cr3, (uint32_t)cr4, (uint32_t)efer, cr3_written))
 		return IA_GP0(v);
 	if (!same)
-		ia_flush_jumps(v);
+		ia_flush_jumps(v, all);
 	ia_mode_changed(v);
 	return 0;
 }

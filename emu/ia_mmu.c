@@ -14,7 +14,7 @@ void emu_ia_mmu_init(struct emu_ia_mmu *m, uint8_t *(*ram)(void *arg, uint64_t g
 	m->ram = ram;
 	m->arg = arg;
 	m->physical_bits = physical_bits;
-	m->fills = IA_TLB_FILLS + 1;
+	m->fills[0] = m->fills[1] = IA_TLB_FILLS + 1;
 	emu_ia_mmu_flush(m, true);
 	m->flushes = 0;
 }
@@ -165,6 +165,11 @@ static void set_bits(struct emu_ia_mmu *m, struct walk *w, bool write)
 
 /* -- the TLB -- */
 
+static unsigned large_hash(uint64_t linear)
+{
+	return (unsigned)((linear >> 21 ^ linear >> 31) % 1024);
+}
+
 static void fill(struct emu_ia_mmu *m, struct emu_ia_tlb *t, uint64_t linear, const struct walk *w, const bool may[3])
 {
 	uint64_t page = linear & ~(PAGE - 1);
@@ -178,14 +183,14 @@ static void fill(struct emu_ia_mmu *m, struct emu_ia_tlb *t, uint64_t linear, co
 	t->global = (w->leaf & G) && (m->cr4 & IA_CR4_PGE);
 	t->large = w->mask >= PAGE;
 	if (t->large && (m->cr0 & IA_CR0_PG)) {
-		unsigned h = (unsigned)((linear >> 21 ^ linear >> 31) % 1024);
+		unsigned h = large_hash(linear);
 
 		m->large[h / 64] |= 1ull << h % 64;
 		m->huge |= w->mask > 0x1fffff;
 	}
-	if (m->fills < IA_TLB_FILLS)
-		m->filled[m->fills] = (uint16_t)(t - m->tlb[0]);
-	m->fills++;
+	if (m->fills[t->global] < IA_TLB_FILLS)
+		m->filled[t->global][m->fills[t->global]] = (uint16_t)(t - m->tlb[0]);
+	m->fills[t->global]++;
 	for (unsigned k = 0; k < 3; k++)
 		t->tag[k] = may[k] ? page | (!t->host || watched || (k == IA_WRITE && how) ? IA_TLB_SLOW : 0) : ~0ull;
 }
@@ -217,44 +222,33 @@ void emu_ia_mmu_unprotect(struct emu_ia_mmu *m, uint64_t gpa)
 				m->tlb[as][n].tag[IA_WRITE] = ~0ull;
 }
 
-uint64_t emu_ia_mapping(const struct emu_ia_mmu *m, uint64_t linear, enum emu_ia_as as)
+uint64_t emu_ia_mapping(const struct emu_ia_mmu *m, uint64_t linear, enum emu_ia_as as, bool *global)
 {
 	const struct emu_ia_tlb *t = &m->tlb[as][linear / PAGE % EMU_IA_TLB];
 
+	*global = t->global;
 	for (unsigned k = 0; k < 3; k++)
 		if ((t->tag[k] & ~IA_TLB_SLOW) == (linear & ~(PAGE - 1)))
 			return t->mask;
 	return PAGE - 1;
 }
 
-/* Forgets an entry, or notes that it stays. */
-static void drop(struct emu_ia_mmu *m, unsigned n, bool globals_too)
+/* Forgets the entries that were filled for pages that are global, or not. */
+static void flush_filled(struct emu_ia_mmu *m, bool global)
 {
-	struct emu_ia_tlb *t = &m->tlb[0][n];
+	unsigned n = m->fills[global];
+	struct emu_ia_tlb *t = m->tlb[0];
 
-	if (globals_too || !t->global) {
-		memset(t->tag, 0xff, sizeof(t->tag));
+	m->fills[global] = 0;
+	if (n <= IA_TLB_FILLS) {
+		for (unsigned k = 0; k < n; k++)
+			if (t[m->filled[global][k]].global == global) /* else it was filled again since */
+				memset(t[m->filled[global][k]].tag, 0xff, sizeof(t->tag));
 		return;
 	}
-	if (m->fills < IA_TLB_FILLS)
-		m->filled[m->fills] = (uint16_t)n;
-	m->fills++;
-}
-
-static void flush_filled(struct emu_ia_mmu *m, bool globals_too)
-{
-	unsigned n = m->fills;
-
-	m->fills = 0;
-	for (unsigned k = 0; k < n; k++)
-		drop(m, m->filled[k], globals_too);
-}
-
-static void flush_all(struct emu_ia_mmu *m, bool globals_too)
-{
-	m->fills = 0;
-	for (unsigned n = 0; n < IA_AS_COUNT * EMU_IA_TLB; n++)
-		drop(m, n, globals_too);
+	for (unsigned k = 0; k < IA_AS_COUNT * EMU_IA_TLB; k++)
+		if (t[k].global == global)
+			memset(t[k].tag, 0xff, sizeof(t->tag));
 }
 
 void emu_ia_mmu_flush(struct emu_ia_mmu *m, bool globals_too)
@@ -264,22 +258,21 @@ void emu_ia_mmu_flush(struct emu_ia_mmu *m, bool globals_too)
 		memset(m->large, 0, sizeof(m->large));
 		m->huge = false;
 	}
-	if (m->fills <= IA_TLB_FILLS)
-		flush_filled(m, globals_too);
-	else
-		flush_all(m, globals_too);
+	flush_filled(m, false);
+	if (globals_too)
+		flush_filled(m, true);
 }
 
-static unsigned large_hash(uint64_t linear)
+bool emu_ia_mmu_large(const struct emu_ia_mmu *m, uint64_t linear)
 {
-	return (unsigned)((linear >> 21 ^ linear >> 31) % 1024);
+	unsigned h = large_hash(linear);
+
+	return m->huge || (m->large[h / 64] >> h % 64 & 1);
 }
 
 void emu_ia_mmu_invalidate(struct emu_ia_mmu *m, uint64_t linear)
 {
-	unsigned h = large_hash(linear);
-
-	if (!m->huge && !(m->large[h / 64] >> h % 64 & 1)) {
+	if (!emu_ia_mmu_large(m, linear)) {
 		for (unsigned as = 0; as < IA_AS_COUNT; as++)
 			memset(m->tlb[as][linear / PAGE % EMU_IA_TLB].tag, 0xff, sizeof(m->tlb[as][0].tag));
 		return;
@@ -328,6 +321,22 @@ enum emu_ia_translated emu_ia_translate_address(struct emu_ia_mmu *m, uint64_t l
 	if (host)
 		*host = t->host ? t->host + (linear & (PAGE - 1)) : NULL;
 	return IA_MAPPED;
+}
+
+bool emu_ia_mmu_peek(struct emu_ia_mmu *m, uint64_t linear, uint64_t *gpa)
+{
+	struct walk w = { .writable = true, .user = true };
+
+	if (!(m->efer & IA_EFER_LMA))
+		linear &= 0xffffffff;
+	else if ((int64_t)(linear << 16) >> 16 != (int64_t)linear)
+		return false;
+	if (!(m->cr0 & IA_CR0_PG))
+		w.gpa = linear;
+	else if (m->cr4 & IA_CR4_PAE ? walk_long(m, linear, &w) : walk_32(m, linear, &w))
+		return false;
+	*gpa = w.gpa;
+	return true;
 }
 
 /* -- control registers -- */

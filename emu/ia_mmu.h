@@ -34,8 +34,8 @@ enum emu_ia_translated {
 	IA_NOT_CANONICAL,       /* #GP(0), or #SS(0) for the stack segment */
 };
 
-#define EMU_IA_TLB 1024u    /* entries for each of emu_ia_as; power of two; 4 KiB each, also of large pages */
-#define IA_TLB_FILLS 512u
+#define EMU_IA_TLB 4096u    /* entries for each of emu_ia_as; power of two; 4 KiB each, also of large pages */
+#define IA_TLB_FILLS 2048u
 #define IA_TLB_SLOW 1ull    /* in a tag: allowed, but translated code must not do it itself */
 struct emu_ia_tlb { /* struct emu_soft_entry of soft.h */
 	uint64_t tag[3];        /* by access: the linear page that may be accessed so, perhaps IA_TLB_SLOW, or ~0 */
@@ -60,8 +60,8 @@ struct emu_ia_mmu {
 	void *arg;
 	struct emu_ia_tlb tlb[IA_AS_COUNT][EMU_IA_TLB];
 	uint64_t large[16];     /* a hash of the 2 MiB pieces that pieces of large pages are cached of */
-	uint16_t filled[512];   /* entries that were filled since the last flush, ... */
-	unsigned fills;         /* ... unless there were more */
+	uint16_t filled[2][IA_TLB_FILLS]; /* entries that were filled since the last flush, [1] for global pages, ... */
+	unsigned fills[2];      /* ... unless there were more */
 	bool huge;              /* a piece of something larger is cached */
 	uint64_t hits, walks, flushes; /* counters to show */
 };
@@ -76,7 +76,11 @@ enum emu_ia_translated emu_ia_translate_address(struct emu_ia_mmu *m, uint64_t l
 
 /* Bytes - 1 of the page that the last translation of this address found (what is cached of it); 4095 when it is not
  * cached. */
-uint64_t emu_ia_mapping(const struct emu_ia_mmu *m, uint64_t linear, enum emu_ia_as as);
+uint64_t emu_ia_mapping(const struct emu_ia_mmu *m, uint64_t linear, enum emu_ia_as as, bool *global);
+/* Could a piece of a large page be cached in which this address lies? */
+bool emu_ia_mmu_large(const struct emu_ia_mmu *m, uint64_t linear);
+/* The physical address, without a fault, an A bit or a place in the TLB; false: not mapped. */
+bool emu_ia_mmu_peek(struct emu_ia_mmu *m, uint64_t linear, uint64_t *gpa);
 /* Writes to that physical page are not for translated code any more. */
 void emu_ia_mmu_protect(struct emu_ia_mmu *m, uint64_t gpa);
 /* ... and may be again: it is looked at anew. */

@@ -94,7 +94,7 @@ static int find_block(struct emu_ia_vcpu *v, bool alone, struct emu_block **b)
 	if (e || !host)
 		return e;
 	s->key = v->mode_key | (alone ? KEY_ALONE : 0);
-	s->span = emu_ia_mapping(&v->mmu, pc, fetch_as(v));
+	s->span = emu_ia_mapping(&v->mmu, pc, fetch_as(v), &v->fetch_global);
 	s->base = pc & ~s->span;
 	s->gpa = gpa & ~s->span;
 	if (gpa - s->gpa != (pc & s->span)) { /* a mapping that is not aligned: a page of it */
@@ -123,18 +123,45 @@ static int find_block(struct emu_ia_vcpu *v, bool alone, struct emu_block **b)
 
 /* -- chains -- */
 
-void ia_flush_jumps(struct emu_ia_vcpu *v)
+static unsigned page_hash(uint64_t linear)
+{
+	return (unsigned)((linear / PAGE ^ linear >> 24) % 4096);
+}
+
+void ia_flush_jumps(struct emu_ia_vcpu *v, bool globals_too)
 {
 	struct emu_cpu *cpu = v->cpu;
+	unsigned kept = 0;
 
-	if (v->jump_count > sizeof(v->jump_list) / sizeof(v->jump_list[0])) {
+	if (v->jump_count > IA_JUMP_LIST) {
 		emu_cpu_forget(cpu);
 	} else {
-		for (unsigned k = 0; k < v->jump_count; k++)
-			cpu->jumps[v->jump_list[k]].pc = v->jump_list[k] ? 0 : ~0ull;
+		for (unsigned k = 0; k < v->jump_count; k++) {
+			unsigned at = v->jump_list[k] & ~IA_JUMP_GLOBAL;
+
+			if (globals_too || !(v->jump_list[k] & IA_JUMP_GLOBAL))
+				cpu->jumps[at].pc = at ? 0 : ~0ull;
+			else
+				v->jump_list[kept++] = v->jump_list[k];
+		}
 		cpu->ret_sp = cpu->ret_base;
 	}
-	v->jump_count = 0;
+	v->jump_count = kept;
+	if (kept)
+		return; /* what the hash of pages says of others does no harm */
+	memset(v->jump_pages, 0, sizeof(v->jump_pages));
+	v->jump_large = false;
+}
+
+void ia_flush_jumps_to(struct emu_ia_vcpu *v, uint64_t linear)
+{
+	unsigned h = page_hash(linear);
+	bool large = emu_ia_mmu_large(&v->mmu, linear);
+
+	emu_ia_mmu_invalidate(&v->mmu, linear);
+	/* blocks of a mapping are entered first through the cache: who is not in it is not to be found */
+	if ((v->jump_pages[h / 64] >> h % 64 & 1) || (large && v->jump_large))
+		ia_flush_jumps(v, true);
 }
 
 static void note_jump(struct emu_ia_vcpu *v, const struct emu_block *b)
@@ -142,9 +169,13 @@ static void note_jump(struct emu_ia_vcpu *v, const struct emu_block *b)
 	struct emu_jump *j = emu_jump_entry(v->world->guest, v->cpu, b->pc);
 	unsigned at = (unsigned)(j - v->cpu->jumps);
 
-	if (v->jump_count < sizeof(v->jump_list) / sizeof(v->jump_list[0]))
-		v->jump_list[v->jump_count] = (uint16_t)at;
+	if (v->jump_count < IA_JUMP_LIST)
+		v->jump_list[v->jump_count] = (uint16_t)(at | (v->fetch_global ? IA_JUMP_GLOBAL : 0));
 	v->jump_count++;
+	v->jump_pages[page_hash(b->pc) / 64] |= 1ull << page_hash(b->pc) % 64;
+	if (b->pages == 2) /* it may go on in another mapping */
+		v->jump_pages[page_hash(b->pc + PAGE) / 64] |= 1ull << page_hash(b->pc + PAGE) % 64;
+	v->jump_large |= b->span != PAGE - 1;
 	j->code = v->world->x86->rx + b->code;
 	__atomic_store_n(&j->pc, b->pc, __ATOMIC_RELEASE);
 }

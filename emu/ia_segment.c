@@ -317,7 +317,7 @@ void ia_mode_changed(struct emu_ia_vcpu *v)
 		key |= (uint64_t)((uint16_t)(cs->limit ^ cs->limit >> 16)) << 16;
 	if (key != v->mode_key) {
 		v->mode_key = key;
-		ia_flush_jumps(v);
+		ia_flush_jumps(v, true);
 	}
 	ia_mem_mode(v);
 }

@@ -47,6 +47,8 @@ struct emu_ia_event {
 
 /* An instruction that C did before: found by its linear address, and good while the bytes are the same. */
 #define IA_DECODED_CACHE 256u
+#define IA_JUMP_LIST 2048u
+#define IA_JUMP_GLOBAL 0x8000u
 struct ia_decoded {
 	uint64_t pc;
 	uint8_t bits, bytes[IA_INSN_MAX];
@@ -84,8 +86,11 @@ struct emu_ia_vcpu {
 	uint32_t db;                    /* DR6 bits of a debug trap after this instruction */
 	struct emu_ia_mode mode;
 	uint64_t mode_key;
-	uint16_t jump_list[256];        /* entries of the indirect-branch cache in use, ... */
+	uint16_t jump_list[IA_JUMP_LIST]; /* entries of the indirect-branch cache in use, IA_JUMP_GLOBAL, ... */
 	unsigned jump_count;            /* ... unless there are more */
+	uint64_t jump_pages[64];        /* a hash of the pages that they lead to */
+	bool jump_large;                /* ... some of them large */
+	bool fetch_global;              /* the page of the block at hand is global */
 	uint64_t flushes_seen;          /* of the code memory */
 	int fetch_fault;                /* why the second page of an instruction could not be had */
 	bool next_alone;                /* the next instruction must be a block of its own */
@@ -221,7 +226,8 @@ bool ia_has(enum emu_ia_feature f);
 uint64_t ia_tsc(const struct emu_ia_vcpu *v);
 /* New control registers, with everything that hangs on them. */
 int ia_set_control(struct emu_ia_vcpu *v, uint64_t cr0, uint64_t cr3, uint64_t cr4, uint64_t efer, bool cr3_written);
-void ia_flush_jumps(struct emu_ia_vcpu *v);
+void ia_flush_jumps(struct emu_ia_vcpu *v, bool globals_too);
+void ia_flush_jumps_to(struct emu_ia_vcpu *v, uint64_t linear); /* one page, or the large page around it */
 enum emu_exc ia_assist(struct emu_cpu *cpu);
 /* Would a data access or a fetch there hit a debug register? DR6 bits. */
 uint32_t ia_breakpoint_code(const struct emu_ia_vcpu *v, uint64_t linear);

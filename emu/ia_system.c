@@ -406,8 +406,7 @@ static int invalidate(struct emu_ia_vcpu *v, const struct emu_ia_insn *i)
 	if (v->cpl)
 		return IA_GP0(v);
 	at = emu_ia_address(v->cpu, i);
-	emu_ia_mmu_invalidate(&v->mmu, at);
-	ia_flush_jumps(v);
+	ia_flush_jumps_to(v, at);
 	return 0;
 }
 

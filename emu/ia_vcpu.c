@@ -118,7 +118,7 @@ int emu_ia_set_slots(struct emu_ia_vcpu *v, const struct emu_ia_slot *slots, uns
 	if (e)
 		return e;
 	emu_ia_mmu_flush(&v->mmu, true);
-	ia_flush_jumps(v);
+	ia_flush_jumps(v, true);
 	ia_code_written(v, 0, v->ram_end);
 	return 0;
 }
@@ -130,17 +130,7 @@ void emu_ia_written(struct emu_ia_vcpu *v, uint64_t gpa, uint64_t bytes)
 
 bool emu_ia_linear(struct emu_ia_vcpu *v, uint64_t linear, uint64_t *gpa)
 {
-	struct emu_ia_mmu *copy = malloc(sizeof(*copy));
-	uint32_t error;
-	bool mapped;
-
-	if (!copy)
-		return false;
-	/* a look changes neither TLB nor counters; A bits it may set, as a speculative access does */
-	memcpy(copy, &v->mmu, sizeof(*copy));
-	mapped = emu_ia_translate_address(copy, linear, IA_READ, IA_AS_KERNEL, gpa, NULL, &error) == IA_MAPPED;
-	free(copy);
-	return mapped;
+	return emu_ia_mmu_peek(&v->mmu, linear, gpa);
 }
 
 /* -- life -- */

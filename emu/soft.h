@@ -15,7 +15,7 @@
 #include "emu/world.h"
 
 /* Entries of cpu->tlb: EMU_SOFT_TLB of 64 bytes; the first four words are these. */
-#define EMU_SOFT_TLB 1024u
+#define EMU_SOFT_TLB 4096u
 struct emu_soft_entry {
 	uint64_t tag[3];        /* read, write, fetch: linear page that can be accessed so at once */
 	uint64_t addend;        /* linear + this = host */
