@@ -64,8 +64,9 @@ static void skip_value(struct scan *s)
 		} else if (*s->p == ',' || *s->p == ':') {
 			s->p++;
 		} else {
-			while (s->p < s->end && !strchr(" \t\r\n,:]}", *s->p))
+			do
 				s->p++;
+			while (s->p < s->end && !strchr(" \t\r\n,:]}", *s->p));
 		}
 	} while (depth);
 }
