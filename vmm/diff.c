@@ -83,13 +83,13 @@ static int settle(struct diff *d, struct vmm_diff_side *s)
 {
 	int r = 0;
 
-	if (s->m->ops->exact || s->m->vcpu.ended)
+	if (s->m->ops->exact || (s->m->vcpu.ended && s->m->vcpu.outcome != RS_OUT_DEBUG_EXIT))
 		return 0;
 	s->m->ops->kick(&s->m->vcpu);
 	r = s->m->ops->run(&s->m->vcpu, &s->m->vcpu.exit, d->err);
 	if (r != 0 && r != -EINTR)
 		return r;
-	if (r == 0) /* it did not mind the kick */
+	if (r == 0 && !s->m->vcpu.ended) /* it did not mind the kick */
 		vmm_guest_exit(&s->m->vcpu);
 	return 0;
 }

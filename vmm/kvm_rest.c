@@ -1,4 +1,4 @@
-/* x87, SSE and the registers of system calls of a vCPU on KVM (Linux Documentation/virt/kvm/api.rst, 4.22, 4.23, 4.18,
+/* x87, SSE and the registers of system calls of a vCPU on KVM (Linux Documentation/virt/kvm/api.rst, 4.42, 4.43, 4.18,
  * 4.19), for an assist. AVX state stays where it is: the software CPU has none and touches none.
  */
 #include <errno.h>
@@ -29,48 +29,26 @@ struct request {
 	struct kvm_msr_entry entry[MSRS];
 };
 
-/* FXSAVE64's image (SDM vol. 1, table 10-2) from and to KVM's structure, which has its parts. */
-static void pack(const struct kvm_fpu *f, uint8_t out[512])
-{
-	memset(out, 0, 512);
-	memcpy(out, &f->fcw, 2);
-	memcpy(out + 2, &f->fsw, 2);
-	out[4] = f->ftwx;
-	memcpy(out + 6, &f->last_opcode, 2);
-	memcpy(out + 8, &f->last_ip, 8);
-	memcpy(out + 16, &f->last_dp, 8);
-	memcpy(out + 24, &f->mxcsr, 4);
-	memcpy(out + 32, f->fpr, sizeof(f->fpr));
-	memcpy(out + 160, f->xmm, sizeof(f->xmm));
-}
-
-static void unpack(const uint8_t in[512], struct kvm_fpu *f)
-{
-	memset(f, 0, sizeof(*f));
-	memcpy(&f->fcw, in, 2);
-	memcpy(&f->fsw, in + 2, 2);
-	f->ftwx = in[4];
-	memcpy(&f->last_opcode, in + 6, 2);
-	memcpy(&f->last_ip, in + 8, 8);
-	memcpy(&f->last_dp, in + 16, 8);
-	memcpy(&f->mxcsr, in + 24, 4);
-	memcpy(f->fpr, in + 32, sizeof(f->fpr));
-	memcpy(f->xmm, in + 160, sizeof(f->xmm));
-}
+/* KVM's image of XSAVE (4.42, 4.43; SDM vol. 1, 13.4): FXSAVE's comes first, then the header, whose bits 0 and 1 say that
+ * x87 and SSE are not in their initial state. (KVM_SET_FPU leaves the header alone, so that its registers may be
+ * lost.) */
+#define XSTATE_BV 512
+#define X87_SSE 3u
+#define SOFTWARE_BYTES 464 /* the last 48 of FXSAVE's 512 are not the CPU's */
 
 int vmm_kvm_get_rest(struct vmm_vcpu *v, struct vmm_cpu_rest *o, struct rs_err *err)
 {
 	struct request q = { .head.nmsrs = MSRS };
-	struct kvm_fpu f;
+	struct kvm_xsave x;
 	long r;
 
 	for (unsigned i = 0; i < MSRS; i++)
 		q.entry[i].index = msrs[i].index;
 	memset(o, 0, sizeof(*o));
-	r = vmm_kvm_quiet(v, KVM_GET_FPU, &f);
+	r = vmm_kvm_quiet(v, KVM_GET_XSAVE, &x);
 	if (r < 0)
 		return rs_err_errno(err, (int)-r, N_("KVM does not give the registers"));
-	pack(&f, o->fxsave);
+	memcpy(o->fxsave, x.region, sizeof(o->fxsave));
 	r = vmm_kvm_quiet(v, KVM_GET_MSRS, &q);
 	if (r < (long)NEEDED)
 		return rs_err_errno(err, r < 0 ? (int)-r : ENOSYS, N_("KVM does not give the model-specific registers"));
@@ -83,15 +61,18 @@ int vmm_kvm_set_rest(struct vmm_vcpu *v, const struct vmm_cpu_rest *in, struct r
 {
 	struct vmm_cpu_rest now;
 	struct request q = { 0 };
-	struct kvm_fpu f;
+	struct kvm_xsave x;
 	int e = vmm_kvm_get_rest(v, &now, err);
 	long r = 0;
 
 	if (e < 0)
 		return e;
 	if (memcmp(now.fxsave, in->fxsave, sizeof(now.fxsave))) {
-		unpack(in->fxsave, &f);
-		r = vmm_kvm_quiet(v, KVM_SET_FPU, &f);
+		r = vmm_kvm_quiet(v, KVM_GET_XSAVE, &x); /* AVX stays */
+		memcpy(x.region, in->fxsave, SOFTWARE_BYTES);
+		x.region[XSTATE_BV / 4] |= X87_SSE;
+		if (r >= 0)
+			r = vmm_kvm_quiet(v, KVM_SET_XSAVE, &x);
 	}
 	for (unsigned i = 0; i < MSRS; i++) { /* those that changed */
 		uint64_t value;

@@ -96,16 +96,18 @@ static uint8_t pending(const struct vmm_serial *s)
 	return IIR_NONE;
 }
 
+static void interrupt(struct vmm_serial *s, bool level)
+{
+	if (level != s->irq)
+		vmm_line_set(&s->out, level);
+	s->irq = level;
+}
+
 static void update(struct vmm_serial *s)
 {
-	bool irq;
-
 	fill(s);
 	/* OUT2 gates the interrupt on a PC (IBM PC/AT Technical Reference, serial adapter). */
-	irq = pending(s) != IIR_NONE && ((s->mcr & MCR_OUT2) || (s->mcr & MCR_LOOP));
-	if (irq != s->irq)
-		vmm_line_set(&s->out, irq);
-	s->irq = irq;
+	interrupt(s, pending(s) != IIR_NONE && ((s->mcr & MCR_OUT2) || (s->mcr & MCR_LOOP)));
 }
 
 /* MSR as loopback shows it: RTS, DTR, OUT1, OUT2 come back as CTS, DSR, RI, DCD (8.7). The low four
@@ -160,6 +162,10 @@ uint64_t vmm_serial_read(void *serial, unsigned off, unsigned size)
 			v = s->fifo[s->head];
 			s->head = (s->head + 1) % VMM_SERIAL_FIFO;
 			s->count--;
+			/* The next byte takes its time on the line: in between there is nothing, and the
+			 * interrupt falls. */
+			if (!s->count)
+				interrupt(s, false);
 		}
 		break;
 	case IER:
