@@ -15,7 +15,7 @@ DESTDIR ?=
 BUILD   ?= build
 VERSION := 0.1.0
 FUZZ_SECONDS ?= 10
-PKGS    := ncursesw yaml-0.1 json-c libseccomp libcrypto libdeflate libzstd libarchive libcurl
+PKGS    := ncursesw yaml-0.1 json-c libseccomp libcrypto libdeflate libzstd libarchive libcurl libmnl libnftables
 
 # The folders, and what each may be linked with: dependencies point one way.
 FOLDERS    := engine/base emu containers vmm engine tui

@@ -80,7 +80,7 @@ static void test_unit_names_round_trip(void **state)
 		}
 		named += n > 0;
 	}
-	assert_int_equal(named, 14 + 5);
+	assert_int_equal(named, 15 + 5);
 	assert_null(rs_unit_value_names(RS_UNIT_hex));
 	assert_null(rs_unit_value_name(RS_UNIT_hex, 1));
 	assert_null(rs_unit_value_name(RS_UNIT_via, 12));

@@ -22,6 +22,7 @@
 #define RS_PICK_lcall(id)
 #define RS_PICK_namespace(id)
 #define RS_PICK_layer(id)
+#define RS_PICK_netstep(id)
 
 #undef RS_PICK_via
 #define RS_PICK_via(id) id,
@@ -149,6 +150,15 @@ enum rs_layer {
 #undef RS_PICK_layer
 #define RS_PICK_layer(id)
 
+#undef RS_PICK_netstep
+#define RS_PICK_netstep(id) id,
+enum rs_netstep {
+#define RS_ENUM(group, id, name) RS_PICK_##group(RS_##id)
+#include "engine/base/enums.def"
+};
+#undef RS_PICK_netstep
+#define RS_PICK_netstep(id)
+
 #undef RS_PICK_via
 #undef RS_PICK_outcome
 #undef RS_PICK_stream
@@ -163,5 +173,6 @@ enum rs_layer {
 #undef RS_PICK_lcall
 #undef RS_PICK_namespace
 #undef RS_PICK_layer
+#undef RS_PICK_netstep
 
 #endif

@@ -48,7 +48,7 @@ _Static_assert(sizeof(struct rs_event) == 128, "the record is part of the record
 /* The groups of enums.def as C enums: enum rs_via { RS_VIA_RESET, ... } (enums.h). */
 #define RS_ENUM_GROUPS(X)                                                                          \
 	X(via) X(outcome) X(stream) X(dir) X(fd) X(call) X(block) X(bool) X(source) X(limit) X(technique)  \
-	X(lcall) X(namespace) X(layer)
+	X(lcall) X(namespace) X(layer) X(netstep)
 
 #include "engine/base/enums.h"
 
