@@ -59,21 +59,36 @@ static int def_like(struct gen *g, uint16_t d, uint16_t a, int ra, unsigned keep
 	return gen_scratch(g);
 }
 
+/* Where the result belongs when nothing but the zext32 that comes `ahead` operations later reads it (or NULL): then
+ * an instruction of 32 bits makes both at once. */
+static const struct emu_op *narrowed(struct gen *g, uint16_t d, unsigned ahead)
+{
+	const struct emu_op *next = g->op + ahead;
+
+	if (g->at + ahead >= g->ir->ops || next->op != EMU_OP_ZEXT32 || next->a != d || d < EMU_GLOBALS ||
+	    g->last[d] != g->at + ahead)
+		return NULL;
+	g->skip = ahead;
+	return next;
+}
+
 /* add, or, and, xor, sub */
 static void arith(struct gen *g, const struct emu_op *op, unsigned kind, bool w, bool commutes)
 {
-	uint16_t a = op->a, b = op->b;
+	const struct emu_op *low = w ? narrowed(g, op->d, 1) : NULL;
+	uint16_t a = op->a, b = op->b, d = low ? low->d : op->d;
 	int64_t v;
 	struct rhs r;
 	int ra, rd;
 
-	if (commutes && (gen_const(g, a, &v) || b == op->d)) {
+	w = w && !low;
+	if (commutes && (gen_const(g, a, &v) || b == d)) {
 		a = op->b;
 		b = op->a;
 	}
 	ra = gen_use(g, a);
 	r = rhs_of(g, b, !w);
-	rd = def_like(g, op->d, a, ra, r.kind == RHS_REG && r.reg != ra ? BIT(r.reg) : 0);
+	rd = def_like(g, d, a, ra, r.kind == RHS_REG && r.reg != ra ? BIT(r.reg) : 0);
 	if (kind == ALU_ADD && rd != ra && r.kind == RHS_IMM) {
 		as_lea(&g->as, w, rd, ra, r.v);
 	} else if (kind == ALU_ADD && rd != ra && r.kind == RHS_REG && rd != r.reg) {
@@ -90,7 +105,7 @@ static void arith(struct gen *g, const struct emu_op *op, unsigned kind, bool w,
 			mov(g, w, rd, ra);
 		alu(g, w, kind, rd, &r);
 	}
-	gen_set(g, op->d, rd);
+	gen_set(g, d, rd);
 }
 
 /* ror by a count that is not known: it must be in cl. */
@@ -436,8 +451,9 @@ static void flags(struct gen *g, const struct emu_op *op)
 /* setcond + select on its result: a conditional move. The result is read by nobody else. */
 static bool set_and_select(struct gen *g, const struct emu_op *op)
 {
-	const struct emu_op *next = op + 1;
+	const struct emu_op *next = op + 1, *low;
 	unsigned cc;
+	uint16_t d;
 	int rb, rc, rd;
 
 	if (g->at + 1 >= g->ir->ops || next->op != EMU_OP_SELECT || next->a != op->d || op->d < EMU_GLOBALS ||
@@ -447,17 +463,19 @@ static bool set_and_select(struct gen *g, const struct emu_op *op)
 	g->busy = 0;            /* from here on only moves, which leave the flags alone */
 	rb = gen_use(g, next->b);
 	rc = gen_use(g, next->c);
-	rd = gen_def(g, next->d, rc == rb ? 0 : BIT(rc));
+	g->skip = 1;
+	low = narrowed(g, next->d, 2);
+	d = low ? low->d : next->d;
+	rd = gen_def(g, d, rc == rb ? 0 : BIT(rc));
 	as_mov_rr(&g->as, rd, rb);
-	as_rr(&g->as, true, 0x0f40u | (cc ^ 1), rd, rc);
-	gen_set(g, next->d, rd);
+	as_rr(&g->as, !low, 0x0f40u | (cc ^ 1), rd, rc);
+	gen_set(g, d, rd);
 	for (unsigned i = 0; i < 2; i++) {
 		uint16_t t = i ? next->c : next->b;
 
 		if (t >= EMU_GLOBALS && g->ir->temp[t].kind == EMU_TK_LOCAL && g->last[t] <= g->at + 1)
 			gen_drop(g, t);
 	}
-	g->skip = 1;
 	return true;
 }
 
@@ -543,10 +561,12 @@ static void move(struct gen *g, const struct emu_op *op)
 
 static void andn(struct gen *g, const struct emu_op *op)
 {
-	int ra = gen_use(g, op->a), rb = gen_use(g, op->b), rd = gen_def(g, op->d, 0);
+	const struct emu_op *low = narrowed(g, op->d, 1);
+	uint16_t d = low ? low->d : op->d;
+	int ra = gen_use(g, op->a), rb = gen_use(g, op->b), rd = gen_def(g, d, 0);
 
-	as_vrr(&g->as, 0, 2, true, 0xf2, rd, rb, ra); /* andn rd, rb, ra: ~rb & ra */
-	gen_set(g, op->d, rd);
+	as_vrr(&g->as, 0, 2, !low, 0xf2, rd, rb, ra); /* andn rd, rb, ra: ~rb & ra */
+	gen_set(g, d, rd);
 }
 
 bool gen_int(struct gen *g, const struct emu_op *op)
