@@ -141,13 +141,14 @@ int ctr_image_unpack(struct ctr_store *s, const struct ctr_image *im, const char
 /* The image's tree as one tar archive, to `fd`: what `export` writes. */
 int ctr_image_flatten(struct ctr_store *s, const struct ctr_image *im, int fd, struct rs_err *err);
 
-/* One change between layers or images: '+' added, '-' removed, '~' changed. */
-typedef void ctr_change_fn(void *arg, unsigned layer, char what, const char *path, const char *detail);
-/* Compares two images. Layers that both have are skipped; for the others, the entries that differ are
- * told, and `detail` says in what. *first (may be NULL) is the first differing byte of the
- * uncompressed layer, and what stands there. Returns the number of differences. */
+/* One difference between two images: '+' the second has it alone, '-' the first has it alone, '~' both
+ * have it and differ, in what `detail` says. */
+typedef void ctr_change_fn(void *arg, unsigned layer, char what, const char *path, const struct rs_text *detail);
+/* Compares two images, layer by layer (from 1); layers with the same diff id are passed over. `change`
+ * gets every entry that differs. *first (may be NULL) is filled in when a layer differs: its first
+ * byte that does, and what stands there. Returns the number of differences, or negative. */
 int ctr_image_diff(struct ctr_store *s, const struct ctr_image *a, const struct ctr_image *b,
-		   ctr_change_fn *change, void *arg, struct rs_str *first, struct rs_err *err);
+		   ctr_change_fn *change, void *arg, struct rs_text *first, struct rs_err *err);
 
 /* Makes an image of one layer from a folder or a tar archive (plain or compressed). */
 struct ctr_new {

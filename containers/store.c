@@ -94,6 +94,14 @@ struct ctr_store *ctr_store_open(const char *dir, bool create, struct rs_err *er
 		if (s->fd < 0)
 			ret = rs_err_errno(err, errno, "cannot open the image store %s", s->dir);
 	}
+	if (ret == 0) { /* names below it are handed to others, who may stand elsewhere */
+		char *real = realpath(s->dir, NULL);
+
+		if (real) {
+			free(s->dir);
+			s->dir = real;
+		}
+	}
 	if (ret == 0 && create) {
 		s->lock = openat(s->fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0644);
 		if (s->lock < 0 || flock(s->lock, LOCK_SH) < 0)

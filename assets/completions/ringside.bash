@@ -99,6 +99,8 @@ _ringside()
 	"image load":--store) COMPREPLY=($(compgen -d -- "$cur")); return;;
 	"image pull":--store) COMPREPLY=($(compgen -d -- "$cur")); return;;
 	"image push":--store) COMPREPLY=($(compgen -d -- "$cur")); return;;
+	"image diff":--store) COMPREPLY=($(compgen -d -- "$cur")); return;;
+	"image diff":--platform) COMPREPLY=(); return;;
 	"image prune":--store) COMPREPLY=($(compgen -d -- "$cur")); return;;
 	"image verify":--store) COMPREPLY=($(compgen -d -- "$cur")); return;;
 	*:--lang) COMPREPLY=($(compgen -W "en zh-TW" -- "$cur")); return;;
@@ -133,6 +135,7 @@ _ringside()
 		"image load") opts+=" --store";;
 		"image pull") opts+=" --store";;
 		"image push") opts+=" --store";;
+		"image diff") opts+=" --store --platform";;
 		"image prune") opts+=" --store";;
 		"image verify") opts+=" --store";;
 		esac
@@ -158,7 +161,7 @@ _ringside()
 	"emu run") COMPREPLY=($(compgen -f -- "$cur"));;
 	"emu show") COMPREPLY=($(compgen -f -- "$cur"));;
 	"oci") COMPREPLY=();;
-	"image") COMPREPLY=($(compgen -W "build ls inspect history tag rm import export unpack copy save load pull push prune verify" -- "$cur"));;
+	"image") COMPREPLY=($(compgen -W "build ls inspect history tag rm import export unpack copy save load pull push diff prune verify" -- "$cur"));;
 	"image build") COMPREPLY=($(compgen -d -- "$cur"));;
 	"image ls") COMPREPLY=();;
 	"image inspect") COMPREPLY=();;
@@ -173,6 +176,7 @@ _ringside()
 	"image load") COMPREPLY=($(compgen -f -- "$cur"));;
 	"image pull") COMPREPLY=();;
 	"image push") COMPREPLY=();;
+	"image diff") COMPREPLY=();;
 	"image prune") COMPREPLY=();;
 	"image verify") COMPREPLY=();;
 	"doc") COMPREPLY=($(compgen -W "man bash zsh events counters exits lesson schema insns ir" -- "$cur"));;

@@ -145,3 +145,17 @@ printf '# escape=`\nFROM scratch\nENV A=1 `\n  B=C:\\x\n' >escape.dockerfile
 build -q -t escape -f escape.dockerfile copy >/dev/null
 "$RINGSIDE" image inspect --store "$store" --part config escape | grep -qF 'B=C:\\x' || fail "the escape directive"
 "$RINGSIDE" image verify --store "$store" >/dev/null || fail "the store is damaged"
+
+# ---- two images compared ----
+mkdir -p two/d && echo same >two/d/a && echo one >two/d/b
+printf 'FROM scratch\nCOPY d /d\n' >two/Dockerfile
+build -q -t two:1 two >/dev/null
+"$RINGSIDE" image diff --store "$store" two:1 two:1 >"$dir/diff" && [ ! -s "$dir/diff" ] || fail "an image differs from itself: $(cat "$dir/diff")"
+echo two >two/d/b; chmod 600 two/d/a; echo new >two/d/c
+build -q -t two:2 two >/dev/null
+rc=0; "$RINGSIDE" image diff --store "$store" two:1 two:2 >"$dir/diff" || rc=$?
+[ $rc = 1 ] || fail "diff: exit code $rc"
+for line in '~  1  d/a: permissions 0644 and 0600' '~  1  d/b: other content of the same size' '+  1  d/c' \
+	'first byte: layer 1, byte 617: 34 and 30, in the field mode of the header of d/a'; do
+	grep -qxF -- "$line" "$dir/diff" || fail "diff: no \"$line\" in $(cat "$dir/diff")"
+done
