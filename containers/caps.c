@@ -46,16 +46,20 @@ static void warn_names(struct ctr_init *in, const char *set, uint64_t bits)
 		}
 }
 
-int ctr_caps_bounding(struct ctr_init *in)
+void ctr_caps_warn(struct ctr_trace *t, const struct ctr_process *p)
 {
-	const struct ctr_process *p = in->p;
-
 	for (unsigned i = 0; i < p->caps_unknown.n; i++) {
 		struct rs_err e = RS_ERR_INIT;
 
 		rs_err_set(&e, -EINVAL, "process.capabilities: there is no capability %s; it is left out", p->caps_unknown.v[i]);
-		ctr_warn(&in->t, &e);
+		ctr_warn(t, &e);
 	}
+}
+
+int ctr_caps_bounding(struct ctr_init *in)
+{
+	const struct ctr_process *p = in->p;
+
 	if (!p->caps_set)
 		return 0;
 	for (unsigned i = 0; i < 64; i++) {

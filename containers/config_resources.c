@@ -56,7 +56,6 @@ static int take_device(struct ctr_parse *p, struct json_object *o, struct ctr_re
 {
 	struct ctr_device_rule *d = GROW(r->device, r->devices);
 	struct json_object *allow = member(o, "allow");
-	rs_auto_str text = RS_STR_INIT;
 	char *type = NULL, *access = NULL;
 	int rc;
 

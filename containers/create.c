@@ -142,6 +142,7 @@ static int load(struct ctr_container *c, const struct ctr_options *o, struct rs_
 		return err && err->code ? err->code : -EINVAL;
 	}
 	c->t.cfg = c->cfg;
+	ctr_caps_warn(&c->t, &c->cfg->process);
 	if (c->cfg->process.terminal && !c->o.attached && !c->o.console_socket)
 		rc = rs_err_set(err, -EINVAL, "process.terminal needs --console-socket when the container runs on its own");
 	if (!c->cfg->process.terminal && c->o.console_socket)
@@ -321,18 +322,32 @@ static int map_ids(struct ctr_container *c, struct rs_err *err)
 	return rc;
 }
 
+/* Where the first process cannot do it: its user namespace gives no right to raise them. */
 static int limits(struct ctr_container *c, struct rs_err *err)
 {
 	const struct ctr_process *p = &c->cfg->process;
 	int rc;
 
-	if (!p->rlimits.n && !p->oom_score_adj.set)
+	if (!c->cfg->ns[CTR_NS_USER] || (!p->rlimits.n && !p->oom_score_adj.set))
 		return 0;
 	rc = ctr_step_begin(&c->t, CTR_STEP_LIMITS, 0, err, "process.rlimits");
 	if (rc == 0)
-		rc = ctr_process_limits(&c->t, p, c->pid, err);
+		rc = ctr_process_rlimits(&c->t, p, c->pid, err);
+	if (rc == 0)
+		rc = ctr_process_oom(&c->t, p, c->pid, err);
 	ctr_step_end(&c->t, rc);
 	return rc;
+}
+
+/* May the first process go on to the program without a word? Only when nobody looks on and nothing is to
+ * be done outside on the way. */
+static bool at_once(const struct ctr_container *c, const struct ctr_init *in)
+{
+	const struct ctr_config *f = c->cfg;
+
+	return c->o.at_once && c->o.attached && !c->t.on && !f->ns[CTR_NS_USER] && !ctr_ns_join_first(f) && f->process.set &&
+	       f->process.args.n && !f->process.terminal && !in->filter_notifies && !f->hooks[CTR_HOOK_PRESTART].n &&
+	       !f->hooks[CTR_HOOK_CREATE_RUNTIME].n && !f->hooks[CTR_HOOK_POSTSTART].n;
 }
 
 static int pid_file(const char *path, pid_t pid, struct rs_err *err)
@@ -379,13 +394,14 @@ static int build(struct ctr_container *c, struct ctr_init *in, struct rs_err *er
 	c->wire = pair[0];
 	in->t = c->t;
 	in->user_ns = ctr_ns_new(c->cfg, CTR_NS_USER);
+	in->at_once = c->at_once = at_once(c, in);
 	rc = born(c, in, pair[1], err);
 	close(pair[1]);
 	if (rc == 0 && in->user_ns) {
 		rc = map_ids(c, err);
 		answer(c, rc);
 	}
-	if (rc == 0)
+	if (rc == 0 && !c->at_once)
 		rc = ctr_serve(c, CTR_SAY_CREATED, err);
 	if (rc == 0)
 		rc = limits(c, err);
@@ -463,10 +479,13 @@ struct ctr_container *ctr_create(const struct ctr_options *o, struct rs_err *err
 
 int ctr_start(struct ctr_container *c, struct rs_err *err)
 {
-	enum ctr_status now = ctr_status(c);
 	rs_auto_str state = RS_STR_INIT;
+	enum ctr_status now;
 	int rc;
 
+	if (c->at_once) /* ctr_outcome says whether it could */
+		return 0;
+	now = ctr_status(c);
 	if (now != CTR_CREATED)
 		return rs_err_set(err, -EINVAL, "container %s is %s; only one that is created can be started", c->id,
 				  ctr_status_name(now));
@@ -485,6 +504,18 @@ int ctr_start(struct ctr_container *c, struct rs_err *err)
 		rc = ctr_hooks(&c->t, c->cfg, CTR_HOOK_POSTSTART, CTR_STEP_HOOKS_POSTSTART, state.p, err);
 		if (rc) /* runtime.md, "Lifecycle" 9: the container is stopped */
 			ctr_kill(c, SIGKILL, true, NULL);
+	}
+	return rc;
+}
+
+int ctr_outcome(struct ctr_container *c, struct rs_err *err)
+{
+	int rc = 0;
+
+	if (c->at_once && c->wire >= 0) {
+		rc = ctr_serve(c, 0, err);
+		close(c->wire);
+		c->wire = -1;
 	}
 	return rc;
 }

@@ -107,13 +107,15 @@ struct ctr_options {
 	struct ctr_config *config;  /* already loaded; NULL: ctr_config_load(bundle). Stays the caller's */
 	const char *console_socket; /* gets the terminal's other end; NULL: the terminal is *terminal */
 	const char *pid_file;       /* NULL: none */
-	const char *notify_socket;  /* NOTIFY_SOCKET is not passed on; kept for callers. NULL */
 	unsigned preserve_fds;      /* descriptors 3 .. 3+n-1 stay open in the container */
 	bool no_pivot;              /* MS_MOVE and chroot instead of pivot_root (a root on a ramdisk) */
 	bool no_new_keyring;
 	bool no_cgroup;             /* do not make or join any cgroup */
 	bool attached;              /* the caller stays: it will ctr_start and ctr_wait in this process */
 	const int *stdio;           /* three descriptors for the program; NULL: the caller's own 0, 1, 2 */
+	/* With `attached`: the program starts without waiting for ctr_start where nothing has to be done outside
+	 * before; then ctr_start returns at once, and ctr_outcome says whether it worked. */
+	bool at_once;
 	const struct ctr_watch *watch; /* NULL: nobody looks on */
 };
 struct ctr_container;
@@ -122,8 +124,8 @@ struct ctr_container;
 char *ctr_default_root(void);
 
 /* The create operation (runtime.md, "Create"): up to the step `created`. On error nothing is left
- * behind, and err names the step, the place in config.json, the kernel's reason and the cure.
- * `stop_after` CTR_STEPS: all of it. The caller frees the result (ctr_free), which does not end the
+ * behind, and err names the step, the place in config.json, the kernel's reason and the cure. The
+ * caller frees the result (ctr_free), which does not end the
  * container. */
 struct ctr_container *ctr_create(const struct ctr_options *o, struct rs_err *err);
 /* The start operation. Returns when the program runs, or could not be run. */
@@ -131,6 +133,9 @@ int ctr_start(struct ctr_container *c, struct rs_err *err);
 /* Opens a container that exists, by its id. watch may be NULL. */
 struct ctr_container *ctr_open(const char *root, const char *id, const struct ctr_watch *watch,
 			       struct rs_err *err);
+/* Of a container that was created with at_once, when its first process has ended: 0 when that became the
+ * program, else what went wrong before. 0 for others. */
+int ctr_outcome(struct ctr_container *c, struct rs_err *err);
 void ctr_free(struct ctr_container *c); /* NULL is fine */
 
 pid_t ctr_pid(const struct ctr_container *c);    /* of the first process */
@@ -167,11 +172,10 @@ struct ctr_exec {
 	const uint32_t *gids;        /* additional groups */
 	unsigned n_gids;
 	char *const *caps;           /* added to the configuration's; NULL: none */
-	const char *cgroup;          /* a path below the container's cgroup; NULL: that one */
 	bool tty, no_new_privs, ignore_paused;
 	const char *console_socket, *pid_file;
 	unsigned preserve_fds;
-	const int *stdio;
+	const int *stdio;            /* as in ctr_options */
 };
 /* Runs it; its pid, or negative errno. It is a child of the caller (wait for it). *terminal: the other
  * end when it has one and there is no console_socket, else -1. May be NULL without one. */

@@ -203,12 +203,14 @@ pid_t ctr_exec(struct ctr_container *c, const struct ctr_exec *x, int *terminal,
 	one.wire = one.terminal = one.pidfd = -1;
 	one.o.console_socket = x->console_socket;
 	one.o.preserve_fds = x->preserve_fds;
+	one.o.stdio = x->stdio;
 	if (x->process_json)
 		rc = ctr_process_parse(x->process_json, strlen(x->process_json), "process.json", &p, err);
 	else
 		rc = make(&c->cfg->process, x, &p, err);
 	if (rc == 0 && p.terminal && !x->console_socket && !terminal)
 		rc = rs_err_set(err, -EINVAL, "process.terminal needs --console-socket when the container runs on its own");
+	ctr_caps_warn(&one.t, &p);
 	in.p = &p;
 	in.user_ns = c->cfg->ns[CTR_NS_USER] != NULL;
 	in.t = c->t;
@@ -244,7 +246,9 @@ pid_t ctr_exec(struct ctr_container *c, const struct ctr_exec *x, int *terminal,
 	if (rc == 0)
 		rc = ctr_serve(&one, CTR_SAY_CREATED, err);
 	if (rc == 0)
-		rc = ctr_process_limits(&one.t, &p, one.pid, err);
+		rc = ctr_process_rlimits(&one.t, &p, one.pid, err);
+	if (rc == 0)
+		rc = ctr_process_oom(&one.t, &p, one.pid, err);
 	if (rc == 0)
 		rc = ctr_pid_file(x->pid_file, one.pid, err);
 	if (rc == 0)

@@ -100,6 +100,18 @@ static int user(struct ctr_init *in)
 	return rc ? rc : ctr_process_user(in);
 }
 
+static int rlimits(struct ctr_init *in)
+{
+	return ctr_process_rlimits(&in->t, in->p, 0, in->err);
+}
+
+static int attributes(struct ctr_init *in)
+{
+	int rc = ctr_process_attributes(in);
+
+	return rc || in->user_ns || in->exec ? rc : ctr_process_oom(&in->t, in->p, 0, in->err);
+}
+
 static int set_cwd(struct ctr_init *in)
 {
 	/* as the program's user: what that one may not enter is no working folder; before that, as root, for
@@ -130,6 +142,7 @@ static bool has_hooks_create(const struct ctr_init *in) { return in->cfg->hooks[
 static bool has_name(const struct ctr_init *in) { return in->cfg->hostname || in->cfg->domainname; }
 static bool has_sysctl(const struct ctr_init *in) { return in->cfg->sysctl.n; }
 static bool has_readonly(const struct ctr_init *in) { return in->cfg->readonly.n; }
+static bool has_rlimits(const struct ctr_init *in) { return in->p->rlimits.n && !in->user_ns; }
 static bool has_masked(const struct ctr_init *in) { return in->cfg->masked.n; }
 
 /* The order is that of steps.def. */
@@ -158,9 +171,11 @@ static const struct row {
 	{ CTR_STEP_SYSCTL, "linux.sysctl", has_sysctl, ctr_sysctl, false, false },
 	{ CTR_STEP_READONLY, "linux.readonlyPaths", has_readonly, ctr_paths_readonly, false, false },
 	{ CTR_STEP_MASK, "linux.maskedPaths", has_masked, ctr_paths_masked, false, false },
-	{ CTR_STEP_PROCESS, "process", NULL, ctr_process_attributes, false, true },
+	{ CTR_STEP_PROCESS, "process", NULL, attributes, false, true },
 	{ CTR_STEP_PIVOT, "root.path", NULL, ctr_root_pivot, false, false },
 	{ CTR_STEP_ROOT_ATTR, "linux.rootfsPropagation", new_mount, ctr_root_attr, false, false },
+	/* late, for a limit of open files would hold for the steps before, too */
+	{ CTR_STEP_LIMITS, "process.rlimits", has_rlimits, rlimits, false, false },
 	{ CTR_STEP_USER, "process.cwd", NULL, set_cwd, false, true },
 	{ CTR_STEP_USER, "process.user", NULL, user, false, true },
 	{ CTR_STEP_CAPABILITIES, "process.capabilities", NULL, capabilities, false, true },
@@ -186,6 +201,22 @@ static void close_at_exec(const struct ctr_init *in)
 	if (syscall(SYS_close_range, first, ~0u, CLOSE_RANGE_CLOEXEC) < 0)
 		for (int fd = (int)first; fd < 65536; fd++)
 			fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
+/* The three descriptors of the caller's choice. Above 2 first: one of them may be 0, 1 or 2. */
+static int take_stdio(struct ctr_init *in)
+{
+	int fd[3];
+
+	for (unsigned i = 0; i < 3; i++) {
+		fd[i] = fcntl(in->c->o.stdio[i], F_DUPFD_CLOEXEC, 3);
+		if (fd[i] < 0)
+			return CTR_FAIL(&in->t, in->err, errno, "standard input and output cannot be set");
+	}
+	for (int i = 0; i < 3; i++)
+		if (dup2(fd[i], i) < 0)
+			return CTR_FAIL(&in->t, in->err, errno, "standard input and output cannot be set");
+	return 0;
 }
 
 /* Another wire than the one that created it: the next `start` calls. */
@@ -236,7 +267,7 @@ _Noreturn void ctr_init_start(struct ctr_init *in)
 	in->t.open = false;
 	if (in->p->set && in->p->args.n && ctr_process_find(in))
 		fail(in);
-	if (ctr_wire_say(in->t.wire, CTR_SAY_CREATED) < 0 || wait_start(in) < 0)
+	if (!in->at_once && (ctr_wire_say(in->t.wire, CTR_SAY_CREATED) < 0 || wait_start(in) < 0))
 		_exit(127);
 	if (!in->p->set || !in->p->args.n) {
 		ctr_step_begin(&in->t, CTR_STEP_EXEC, 0, in->err, "process");
@@ -247,7 +278,7 @@ _Noreturn void ctr_init_start(struct ctr_init *in)
 	if (!in->exec && in->cfg->hooks[CTR_HOOK_START_CONTAINER].n &&
 	    hooks_container(in, CTR_HOOK_START_CONTAINER, CTR_STEP_HOOKS_START, CTR_CREATED))
 		fail(in);
-	if (in->terminal >= 0 && ctr_terminal_take(in))
+	if (in->terminal >= 0 ? ctr_terminal_take(in) : in->c->o.stdio ? take_stdio(in) : 0)
 		fail(in);
 	close_at_exec(in);
 	sigemptyset(&none);

@@ -87,6 +87,7 @@ static int run_run(struct oci *o)
 	if (!options(o, &opts))
 		return 2;
 	opts.attached = true;
+	opts.at_once = !detach;
 	if (detach && !opts.console_socket)
 		opts.attached = false; /* a terminal would have nobody */
 	if (!detach) {
@@ -110,6 +111,10 @@ static int run_run(struct oci *o)
 		status = oci_attend(ctr_pid(c), ctr_terminal(c));
 		/* it was reaped there */
 		ctr_reaped(c);
+		if (ctr_outcome(c, &o->err) < 0) {
+			status = oci_fail(o, 1);
+			o->err = (struct rs_err)RS_ERR_INIT;
+		}
 		if (!keep && ctr_delete(c, true, &o->err) < 0)
 			status = oci_fail(o, status ? status : 1);
 	}

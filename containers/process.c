@@ -36,9 +36,9 @@ int ctr_identity(struct ctr_init *in)
 	return 0;
 }
 
-/* ---- limits, set from outside ---- */
+/* ---- limits: by the process itself (pid 0), or from outside ---- */
 
-int ctr_process_limits(struct ctr_trace *t, const struct ctr_process *p, pid_t pid, struct rs_err *err)
+int ctr_process_rlimits(struct ctr_trace *t, const struct ctr_process *p, pid_t pid, struct rs_err *err)
 {
 	for (unsigned i = 0; i < p->rlimits.n; i++) {
 		const struct ctr_rlimit *r = &p->rlimits.v[i];
@@ -51,17 +51,24 @@ int ctr_process_limits(struct ctr_trace *t, const struct ctr_process *p, pid_t p
 			return CTR_FAIL(t, err, errno, "the limit %s cannot be set to %llu, %llu", name,
 					(unsigned long long)r->soft, (unsigned long long)r->hard);
 	}
-	if (p->oom_score_adj.set) {
-		char path[64], text[24];
+	return 0;
+}
 
-		snprintf(t->place, sizeof(t->place), "process.oomScoreAdj");
+int ctr_process_oom(struct ctr_trace *t, const struct ctr_process *p, pid_t pid, struct rs_err *err)
+{
+	char path[64] = "/proc/self/oom_score_adj", text[24];
+	rs_auto_close int fd = -1;
+	int n;
+
+	if (!p->oom_score_adj.set)
+		return 0;
+	snprintf(t->place, sizeof(t->place), "process.oomScoreAdj");
+	if (pid)
 		snprintf(path, sizeof(path), "/proc/%d/oom_score_adj", (int)pid);
-		int n = snprintf(text, sizeof(text), "%lld", (long long)p->oom_score_adj.i);
-		rs_auto_close int fd = (int)CTR_CALL(t, "open", open(path, O_WRONLY | O_CLOEXEC), "%s", path);
-
-		if (fd < 0 || CTR_CALL(t, "write", write(fd, text, (size_t)n), "%s, \"%s\"", path, text) != n)
-			return CTR_FAIL(t, err, errno, "the score of the OOM killer cannot be set to %s", text);
-	}
+	n = snprintf(text, sizeof(text), "%lld", (long long)p->oom_score_adj.i);
+	fd = (int)CTR_CALL(t, "open", open(path, O_WRONLY | O_CLOEXEC), "%s", path);
+	if (fd < 0 || CTR_CALL(t, "write", write(fd, text, (size_t)n), "%s, \"%s\"", path, text) != n)
+		return CTR_FAIL(t, err, errno, "the score of the OOM killer cannot be set to %s", text);
 	return 0;
 }
 

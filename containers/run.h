@@ -27,6 +27,7 @@ struct ctr_container {
 	bool reaped;
 	int status;                 /* wait status, when reaped */
 	bool created;               /* state.json is written */
+	bool at_once;               /* the first process starts by itself (ctr_options) */
 
 	struct ctr_cgroup_host host;
 	struct ctr_cgroup *cg;      /* NULL: none */
@@ -45,6 +46,7 @@ struct ctr_init {
 	struct ctr_cgroup_entry entry;
 	bool exec;                  /* a process that is added to a container that exists */
 	bool say_pid;               /* it was born behind an intermediate process */
+	bool at_once;               /* it does not wait for START */
 	bool user_ns;               /* it lives in another user namespace than the runtime */
 	int root;                   /* O_PATH of the new root, before pivot_root */
 	int terminal;               /* its own end; -1 */
@@ -105,11 +107,15 @@ int ctr_mount_at(struct ctr_trace *t, const char *source, int target, const char
 int ctr_identity(struct ctr_init *in);
 int ctr_process_attributes(struct ctr_init *in);
 int ctr_process_user(struct ctr_init *in);
-int ctr_process_limits(struct ctr_trace *t, const struct ctr_process *p, pid_t pid, struct rs_err *err);
+/* pid 0: of the caller. */
+int ctr_process_rlimits(struct ctr_trace *t, const struct ctr_process *p, pid_t pid, struct rs_err *err);
+int ctr_process_oom(struct ctr_trace *t, const struct ctr_process *p, pid_t pid, struct rs_err *err);
 int ctr_process_env(struct ctr_init *in, char ***env); /* the program's environment */
 int ctr_process_find(struct ctr_init *in);             /* sets in->program */
 int ctr_process_exec(struct ctr_init *in);             /* returns only on failure */
 int ctr_process_cwd(struct ctr_init *in);
+/* Names that no capability has are left out with a warning (config.md, "Linux Process"). */
+void ctr_caps_warn(struct ctr_trace *t, const struct ctr_process *p);
 int ctr_caps_bounding(struct ctr_init *in);
 int ctr_caps_set(struct ctr_init *in, bool last);
 /* Compiles linux.seccomp into in->filter. */
