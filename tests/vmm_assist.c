@@ -23,7 +23,7 @@ static void start(const void *code, size_t n)
 
 	err = (struct rs_err)RS_ERR_INIT;
 	if (vmm_available("kvm", &err) < 0) {
-		print_message("skipped: %s\n", err.text[0]);
+		print_message("skipped: no KVM: %s\n", err.text[0]);
 		skip();
 	}
 	vmm_desc_init(&d);

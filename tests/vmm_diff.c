@@ -10,8 +10,7 @@
 
 #include <cmocka.h>
 
-#include "engine/base/str.h"
-#include "vmm/vmm.h"
+#include "tests/vmm_kvm.h"
 
 static struct rs_str out = RS_STR_INIT;
 static struct rs_err err;
@@ -107,10 +106,8 @@ static void beside_kvm(void **state)
 	static const unsigned char cpuid[] = "\xb8\x01\x00\x00\x00\x0f\xa2\xf4";
 
 	(void)state;
-	if (vmm_available("kvm", &err) < 0) {
-		print_message("skipped: %s\n", err.text[0]);
+	if (!sound_kvm())
 		skip();
-	}
 	assert_int_equal(run("kvm", counts, sizeof(counts) - 1, 0, 0, 5000), 0);
 	assert_false(found.found);
 	assert_int_equal(run("kvm", cpuid, sizeof(cpuid) - 1, 0, 0, 5000), 0);

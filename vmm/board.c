@@ -135,6 +135,7 @@ int vmm_board_ack(struct vmm_vcpu *v)
 static void rest(struct vmm_machine *m, uint64_t at)
 {
 	struct timespec t = host_time(m, at);
+	uint64_t began = vmm_ticks();
 
 	pthread_mutex_lock(&m->orders.lock);
 	if (!atomic_load(&m->orders.pending)) {
@@ -144,6 +145,7 @@ static void rest(struct vmm_machine *m, uint64_t at)
 			pthread_cond_timedwait(&m->orders.cond, &m->orders.lock, &t);
 	}
 	pthread_mutex_unlock(&m->orders.lock);
+	m->vcpu.idle += vmm_ticks() - began;
 }
 
 bool vmm_board_wait(struct vmm_vcpu *v)

@@ -129,6 +129,7 @@ struct vmm_vcpu {
 	bool paused;                   /* stands still until an order lets it go */
 	uint64_t steps_left;           /* instructions that the user let it go; 0: free */
 	uint64_t inside;               /* ticks of exits that were handled inside `run` */
+	uint64_t idle;                 /* ticks in HLT since then: nobody's time */
 
 	bool ended;
 	enum rs_outcome outcome;

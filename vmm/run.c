@@ -125,7 +125,8 @@ static int loop(struct vmm_vcpu *v, struct rs_err *err)
 			vmm_board_sync(v);
 		entered = vmm_ticks();
 		v->inside = 0;
-		rs_count(m->em, RS_CTR_VM_MONITOR_NS, since(&m->clock, left, entered));
+		rs_count(m->em, RS_CTR_VM_MONITOR_NS, since(&m->clock, left + v->idle, entered));
+		v->idle = 0;
 		r = ops->run(v, &v->exit, err);
 		left = vmm_ticks();
 		rs_count(m->em, RS_CTR_VM_GUEST_NS, since(&m->clock, entered + v->inside, left));
