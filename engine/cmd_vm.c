@@ -286,12 +286,12 @@ static const char *const traces[] = { "exits", "rings", "steps", NULL };
 static const char *const techniques[] = { "assist", "trap", "translate", "para", NULL }; /* enums.def */
 
 #define OPT_ENTRY { 0, "entry", N_("MODE"), N_("the CPU's mode at the first instruction"), ENG_ARG_CHOICE, entries }
-#define OPT_MEMORY { 'm', "memory", N_("SIZE"), N_("memory of the guest; 4M when left out"), ENG_ARG_SIZE, NULL }
+#define OPT_MEMORY { 'm', "memory", N_("SIZE"), N_("memory of the guest; 4M when left out, 256M of a PC"), ENG_ARG_SIZE, NULL }
 #define OPT_LOAD { 0, "load", N_("ADDRESS"), N_("where a flat image goes; 0x10000 when left out"), ENG_ARG_SIZE, NULL }
 #define OPT_HOLE { 0, "hole", N_("ADDRESS:SIZE"), N_("a range without memory; may be repeated"), ENG_ARG_TEXT, NULL }
 #define OPT_NO_TABLES { 0, "no-tables", NULL, N_("let the guest make its own IDT and TSS"), 0, NULL }
 #define OPT_INPUT { 0, "input", N_("TEXT"), N_("bytes that wait in the serial port"), ENG_ARG_TEXT, NULL }
-#define OPT_TIMEOUT { 0, "timeout", N_("TIME"), N_("end the run after this time; 10s when left out"), ENG_ARG_DURATION, NULL }
+#define OPT_TIMEOUT { 0, "timeout", N_("TIME"), N_("end the run after this time; 10s when left out, never of a PC"), ENG_ARG_DURATION, NULL }
 
 static const struct eng_opt opts[] = {
 	{ 'e', "engine", N_("ENGINE"), N_("run on this CPU engine: kvm or soft"),

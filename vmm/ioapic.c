@@ -5,7 +5,7 @@
 
 #include "vmm/pc.h"
 
-enum { E_VECTOR = 0xff, E_LOGICAL = 1 << 11, E_STATUS = 1 << 12, E_REMOTE = 1 << 14, E_LEVEL = 1 << 15,
+enum { E_VECTOR = 0xff, E_LOGICAL = 1 << 11, E_REMOTE = 1 << 14, E_LEVEL = 1 << 15,
        E_MASKED = 1 << 16 };
 enum { R_ID, R_VERSION, R_ARBITRATION, R_ENTRY = 0x10 };
 enum { SELECT = 0x00, WINDOW = 0x10 };

@@ -10,7 +10,7 @@ enum { R_ID = 0x02, R_VERSION = 0x03, R_TPR = 0x08, R_APR = 0x09, R_PPR = 0x0a, 
        R_DFR = 0x0e, R_SVR = 0x0f, R_ISR = 0x10, R_TMR = 0x18, R_IRR = 0x20, R_ESR = 0x28, R_ICR = 0x30,
        R_ICR_HIGH = 0x31, R_LVT = 0x32, R_INITIAL = 0x38, R_CURRENT = 0x39, R_DIVIDE = 0x3e, R_SELF = 0x3f };
 enum { MODE_FIXED, MODE_LOWEST, MODE_SMI, MODE_NMI = 4, MODE_INIT, MODE_SIPI, MODE_EXT };
-enum { LVT_MASKED = 1 << 16, LVT_LEVEL = 1 << 15, LVT_REMOTE = 1 << 14, LVT_PENDING = 1 << 12 };
+enum { LVT_MASKED = 1 << 16, LVT_LEVEL = 1 << 15 };
 enum { TIMER_ONCE, TIMER_PERIODIC, TIMER_TSC };
 enum { ESR_SEND_VECTOR = 1 << 5, ESR_VECTOR = 1 << 6, ESR_REGISTER = 1 << 7 };
 #define SVR_ON 0x100u
@@ -110,8 +110,6 @@ void vmm_lapic_deliver(struct vmm_lapic *a, unsigned mode, unsigned vector, bool
 		}
 		if (!(a->svr & SVR_ON))
 			return;
-		a->delivered++;
-		a->lost += has(a->irr, vector);
 		put(a->irr, vector, true);
 		put(a->tmr, vector, level);
 		return;
@@ -225,8 +223,7 @@ static uint64_t period(const struct vmm_lapic *a)
 
 static void start(struct vmm_lapic *a)
 {
-	a->start = vmm_time_ns(&a->time);
-	a->deadline = a->initial && timer_mode(a) != TIMER_TSC ? a->start + period(a) : VMM_NEVER;
+	a->deadline = a->initial && timer_mode(a) != TIMER_TSC ? vmm_time_ns(&a->time) + period(a) : VMM_NEVER;
 }
 
 static uint32_t current(const struct vmm_lapic *a)

@@ -136,10 +136,9 @@ struct vmm_lapic {
 	uint32_t id, tpr, ldr, dfr, svr, esr, esr_next, lvt[VMM_LVTS], icr_high, icr_low;
 	uint32_t irr[8], isr[8], tmr[8];
 	uint32_t initial, divide;  /* of the timer */
-	uint64_t start, deadline;  /* ns at which the count began; ns at which it is 0, VMM_NEVER: stopped */
+	uint64_t deadline;         /* ns at which the count is 0; VMM_NEVER: stopped */
 	uint64_t tsc_deadline;     /* IA32_TSC_DEADLINE; 0: not armed */
 	bool ext;                  /* INT of the 8259A, at LINT0 */
-	uint64_t delivered, lost;  /* interrupts accepted; those that met one of theirs still waiting */
 };
 /* As after power-on. `id` is the physical APIC ID; bit 8 of the base, BSP, is set. */
 void vmm_lapic_init(struct vmm_lapic *a, unsigned id, struct vmm_time time);
