@@ -601,6 +601,29 @@ int ctr_box_run(const struct ctr_box_desc *d, struct rs_emitter *em, int control
 	return rc;
 }
 
+int ctr_box_limits(struct rs_text *layout, struct rs_err *err)
+{
+	static const char *const needed[] = { "memory", "cpu", "pids" };
+	struct ctr_cgroup_host host;
+	int rc = ctr_cgroup_host_read(&host, err);
+
+	for (unsigned i = 0; rc == 0 && i < 3; i++) {
+		const struct ctr_hierarchy *h = ctr_cgroup_host_find(&host, needed[i]);
+
+		if (!h) {
+			rc = rs_err_set(err, -ENOENT, "no cgroup hierarchy has the controller %s", needed[i]);
+		} else {
+			rc = ctr_hierarchy_writable(h);
+			if (rc < 0)
+				rs_err_errno(err, -rc, "this user may not make groups below %s", h->mount);
+		}
+	}
+	if (rc == 0)
+		rs_text_set(layout, "cgroups: %s", ctr_layout_name(host.layout));
+	ctr_cgroup_host_release(&host);
+	return rc;
+}
+
 int ctr_box_available(struct rs_err *err)
 {
 	char path[4096];

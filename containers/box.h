@@ -45,6 +45,8 @@ struct ctr_box_desc {
 /* Can this machine run it? 0, or negative and a sentence that says what is missing. Starts and ends
  * one process. */
 int ctr_box_available(struct rs_err *err);
+/* Can it be given limits? 0 and how this machine's cgroups are laid out; or negative and what is missing. */
+int ctr_box_limits(struct rs_text *layout, struct rs_err *err);
 /* Host path of a statically linked busybox (BUSYBOX, then the usual places), or NULL. Static storage
  * of the caller: buf. */
 const char *ctr_box_busybox(char *buf, unsigned size);

@@ -17,6 +17,7 @@
 #include "engine/build.h"
 #include "engine/copy.h"
 #include "engine/doctor.h"
+#include "containers/box.h"
 #include "emu/emu.h"
 
 /* `detail` is a fact for every language, or a translation key; NULL: the caller sets it. */
@@ -191,6 +192,27 @@ static void translator(struct eng_doctor *d)
 		quote_error(r, &err);
 }
 
+/* What the lessons about containers need: one is begun, and groups are looked for. */
+static void containers(struct eng_doctor *d)
+{
+	struct rs_err err = RS_ERR_INIT;
+	struct rs_text layout = { 0 };
+	int rc = ctr_box_available(&err);
+	struct eng_doctor_row *r = row(d, ENG_DOCTOR_TOOLS, "container", rc ? VMM_MISSING : VMM_REAL,
+				       rc ? NULL : N_("namespaces of one's own, and a busybox for their root file system"),
+				       N_("Lessons about containers cannot run here."));
+
+	if (rc)
+		quote_error(r, &err);
+	rc = ctr_box_limits(&layout, &err);
+	r = row(d, ENG_DOCTOR_TOOLS, "limits", rc ? VMM_MISSING : VMM_REAL, NULL,
+		N_("Lessons about limits need groups of their own: run them as root, or have a group delegated."));
+	if (rc)
+		quote_error(r, &err);
+	else
+		r->detail = layout;
+}
+
 static void terminal(struct eng_doctor *d)
 {
 	const char *term = getenv("TERM"), *color = getenv("COLORTERM"), *no = getenv("NO_COLOR");
@@ -260,6 +282,7 @@ void eng_doctor_host(struct eng_doctor *d)
 	toolchain(d);
 	cross_compilers(d);
 	translator(d);
+	containers(d);
 	terminal(d);
 	folders(d);
 }
