@@ -1,0 +1,1 @@
+# What is mounted into every container, below $ROOT, before its program runs.

@@ -1,0 +1,1 @@
+mount -o bind /volumes/db $ROOT/data
