@@ -319,5 +319,6 @@ void ia_mode_changed(struct emu_ia_vcpu *v)
 		v->mode_key = key;
 		ia_flush_jumps(v, true);
 	}
+	v->cpu->r[IA_G_SSE] = !(v->mmu.cr0 & (IA_CR0_EM | IA_CR0_TS)) && (v->mmu.cr4 & IA_CR4_OSFXSR);
 	ia_mem_mode(v);
 }

@@ -507,6 +507,18 @@ int ia_system(struct emu_ia_vcpu *v, const struct emu_ia_insn *i, uint64_t *next
 
 /* -- the door -- */
 
+/* Many operations are there with MMX registers and, since SSE2, with xmm ones. */
+static bool uses_xmm(const struct emu_ia_insn *i)
+{
+	for (unsigned n = 0; n < 2; n++) {
+		enum emu_ia_place p = emu_ia_place(i, n);
+
+		if (p == IA_PLACE_V || p == IA_PLACE_W || p == IA_PLACE_U)
+			return true;
+	}
+	return false;
+}
+
 /* May the floating-point units be used now? (SDM volume 3A, 2.5, table 2-2 and 13.1) */
 static int fpu_allowed(struct emu_ia_vcpu *v, const struct emu_ia_insn *i)
 {
@@ -514,6 +526,8 @@ static int fpu_allowed(struct emu_ia_vcpu *v, const struct emu_ia_insn *i)
 
 	if (i->op == IA_fwait)
 		return ts && (v->mmu.cr0 & IA_CR0_MP) ? ia_fault(v, IA_V_NM, 0) : 0;
+	if (uses_xmm(i))
+		return em || !(v->mmu.cr4 & IA_CR4_OSFXSR) ? IA_UNDEFINED_INSN(v) : ts ? ia_fault(v, IA_V_NM, 0) : 0;
 	switch (emu_ia_ops[i->op].feature) {
 	case IA_FEATURE_FPU: case IA_FEATURE_FXSR: return em || ts ? ia_fault(v, IA_V_NM, 0) : 0;
 	case IA_FEATURE_MMX: return em ? IA_UNDEFINED_INSN(v) : ts ? ia_fault(v, IA_V_NM, 0) : 0;

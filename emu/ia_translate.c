@@ -249,7 +249,7 @@ unsigned emu_ia_translate(struct emu_xlat *x, const struct emu_ia_mode *mode, co
 		x->end = true;
 	} else if (!translate_moves(&t) && !ia_translate_alu(&t) && !ia_translate_control(&t) &&
 		   !ia_translate_shift(&t) && !ia_translate_bits(&t) && !ia_translate_mul(&t) &&
-		   !ia_translate_string(&t) && !translate_flags(&t)) {
+		   !ia_translate_string(&t) && !translate_flags(&t) && !ia_translate_sse(&t)) {
 		ia_complex(&t);
 	}
 	return t.i.len;

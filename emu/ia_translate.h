@@ -8,6 +8,7 @@
  *   ia_translate_shift.c   shifts and rotates
  *   ia_translate_control.c jumps, calls, loops
  *   ia_translate_string.c  string instructions
+ *   ia_translate_sse.c     moves and integer arithmetic on xmm registers
  *   ia_helpers.c           what the IR calls
  *
  * What is not translated (system instructions, segment loads, x87, SSE) leaves the block with
@@ -35,6 +36,7 @@ enum {
 	IA_G_SEGBASE,           /* es, cs, ss, ds, fs, gs */
 	IA_G_DIR = IA_G_SEGBASE + 6, /* 1, or -1 when DF is set */
 	IA_G_RFLAGS,            /* the other flags: IF, IOPL, TF, AC, ID ...; bit 1 is set */
+	IA_G_SSE,               /* a whole CPU: not 0 when CR0 and CR4 let SSE instructions through */
 };
 
 /* Kinds of lazy flags; + log2 of the bytes. SRC of: add, adc, sub, sbb the second operand (SRC2 the carry
@@ -179,6 +181,7 @@ bool ia_translate_bits(struct ia *t);
 bool ia_translate_shift(struct ia *t);
 bool ia_translate_control(struct ia *t);
 bool ia_translate_string(struct ia *t);
+bool ia_translate_sse(struct ia *t);
 /* Leaves the block in front of this instruction, for a C routine. */
 void ia_complex(struct ia *t);
 /* Where execution goes: a linear address whose offset in the code segment is cut to `bytes`. x->pc, x->next

@@ -40,8 +40,10 @@ static const struct emu_guest guest = {
 	.name = "x86", .insn_align = 1, .insn_max = IA_INSN_MAX, .hot = hot, .hot_fp = hot_fp,
 	.reg = { "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
 		 "cc_op", "cc_dst", "cc_src", "cc_src2", "es.base", "cs.base", "ss.base", "ds.base", "fs.base", "gs.base", "dir",
-		 "rflags" },
-	.sys_nr = IA_RAX, .sys_ret = IA_RAX, .sp = IA_RSP, .tp = IA_G_SEGBASE + IA_FS,
+		 "rflags", "sse",
+		 [EMU_F(0)] = "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12",
+		 "xmm13", "xmm14", "xmm15" },
+	.vector_bits = 128, .sys_nr = IA_RAX, .sys_ret = IA_RAX, .sp = IA_RSP, .tp = IA_G_SEGBASE + IA_FS,
 	.translate = translate, .disasm = text,
 };
 

@@ -163,6 +163,8 @@ void gen_soft_stubs(struct emu_world *w, struct as *a)
 	x->slow = (uint32_t)(a->p - x->rw);
 	for (int i = 1; i < 9; i++)
 		as_store(a, saved[i], RBP, CPU_OFF(save) + 8 * i);
+	for (int i = 0; i < FSCRATCH; i++) /* vmovups; no others are in use */
+		as_vrm(a, 0, 1, false, 0x11, i, 0, RBP, CPU_OFF(vsave) + 16 * i);
 	as_store(a, RSP, RBP, CPU_OFF(ret_sp));
 	as_lea(a, true, RDI, RBP, -CPU_BIAS);
 	as_mov_rr(a, RSI, R15);
@@ -173,6 +175,8 @@ void gen_soft_stubs(struct emu_world *w, struct as *a)
 	as8(a, 0xd0);
 	as_load(a, RSP, RBP, CPU_OFF(ret_sp));
 	as_rm(a, false, 0x89, RAX, RBP, CPU_OFF(slow_failed));
+	for (int i = 0; i < FSCRATCH; i++)
+		as_vrm(a, 0, 1, false, 0x10, i, 0, RBP, CPU_OFF(vsave) + 16 * i);
 	for (int i = 0; i < 9; i++)
 		as_load(a, saved[i], RBP, CPU_OFF(save) + 8 * i);
 	as_rm(a, false, 0xff, 4, RBP, CPU_OFF(vop_back)); /* jmp */

@@ -523,6 +523,28 @@ static void test_vm86(void **state)
 	machine_free(m);
 }
 
+/* When SSE instructions may run (2.5), alignment, and a store across pages that happens whole or not at all. */
+GUEST(sse, 64,
+      "pages; page 1, 0x101003; gate 6, 7f; gate 7, 7f; gate 13, 8f; gate 14, 8f\n"
+      "mov dword ptr [0x20000], 0x11111111; movdqu xmm1, [0x20000]; paddd xmm1, xmm1; movd eax, xmm1; out 0xe9, eax\n"
+      "lea r15, [rip + 1f]; mov rax, cr0; or al, 8; mov cr0, rax; mov ebx, 7; movdqa xmm0, xmm1\n"              /* TS: #NM */
+      "1: clts; lea r15, [rip + 1f]; mov rax, cr4; and ax, 0xfdff; mov cr4, rax; mov ebx, 6; pxor xmm0, xmm1\n" /* OSFXSR: #UD */
+      "1: or ax, 0x200; mov cr4, rax; lea r15, [rip + 1f]; mov ebx, 13; movaps xmm0, [0x20001]\n"
+      "1: lea r15, [rip + 1f]; mov ebx, 13; paddd xmm0, [0x20008]\n"
+      "1: lea r15, [rip + 1f]; mov ebx, 14; mov dword ptr [0x401ffc], 5; movdqu [0x401ff8], xmm1\n"
+      "1: mov eax, [0x401ffc]; out 0xe9, eax; page 2, 0x102003; movdqu [0x401ffc], xmm1; mov eax, [0x401ffc]; out 0xe9, eax; bye\n"
+      "8: add rsp, 8; 7: mov eax, ebx; out 0xe9, eax; mov rax, cr4; mov [rsp], r15; iretq\n")
+static void test_sse(void **state)
+{
+	struct ia_machine *m = LOAD(sse);
+
+	(void)state;
+	machine_long(m, CODE);
+	runs_to_exit(m);
+	EXPECT(m, 0x22222222, 7, 6, 13, 13, 14, 5, 0x22222222);
+	machine_free(m);
+}
+
 /* Data breakpoints: a trap after the access, at the right address and size (17.2). */
 GUEST(watch, 64,
       "gate 1, 9f; mov eax, 0x20004; mov dr0, rax; mov eax, 0x000d0402; mov dr7, rax\n"   /* write, 4 bytes */
@@ -597,6 +619,7 @@ int main(void)
 		cmocka_unit_test(test_compatibility),
 		cmocka_unit_test(test_real_mode),
 		cmocka_unit_test(test_budget),
+		cmocka_unit_test(test_sse),
 		cmocka_unit_test(test_segments),
 		cmocka_unit_test(test_call_gate),
 		cmocka_unit_test(test_tasks),
