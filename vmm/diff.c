@@ -231,7 +231,7 @@ static bool find_instruction(struct diff *d, struct vmm_diff_side *a, struct vmm
 static int compare(struct diff *d)
 {
 	struct vmm_diff_side *a = &d->side[0], *b = &d->side[1];
-	rs_auto_str lines = RS_STR_INIT, where = RS_STR_INIT;
+	rs_auto_str lines = RS_STR_INIT;
 	struct vmm_cpu_state s;
 	int r;
 

@@ -24,10 +24,11 @@ static const struct {
 #define MSRS (sizeof(msrs) / sizeof(msrs[0]))
 #define NEEDED (MSRS - 1)
 
-struct request {
-	struct kvm_msrs head;
+struct request { /* struct kvm_msrs with its entries */
+	uint32_t n, pad;
 	struct kvm_msr_entry entry[MSRS];
 };
+_Static_assert(offsetof(struct request, entry) == sizeof(struct kvm_msrs), "as KVM reads it");
 
 /* KVM's image of XSAVE (4.42, 4.43; SDM vol. 1, 13.4): FXSAVE's comes first, then the header, whose bits 0 and 1 say that
  * x87 and SSE are not in their initial state. (KVM_SET_FPU leaves the header alone, so that its registers may be
@@ -38,7 +39,7 @@ struct request {
 
 int vmm_kvm_get_rest(struct vmm_vcpu *v, struct vmm_cpu_rest *o, struct rs_err *err)
 {
-	struct request q = { .head.nmsrs = MSRS };
+	struct request q = { .n = MSRS };
 	struct kvm_xsave x;
 	long r;
 
@@ -79,9 +80,9 @@ int vmm_kvm_set_rest(struct vmm_vcpu *v, const struct vmm_cpu_rest *in, struct r
 
 		memcpy(&value, (const char *)in + msrs[i].at, 8);
 		if (memcmp((const char *)&now + msrs[i].at, &value, 8))
-			q.entry[q.head.nmsrs++] = (struct kvm_msr_entry){ .index = msrs[i].index, .data = value };
+			q.entry[q.n++] = (struct kvm_msr_entry){ .index = msrs[i].index, .data = value };
 	}
-	if (r >= 0 && q.head.nmsrs)
+	if (r >= 0 && q.n)
 		r = vmm_kvm_quiet(v, KVM_SET_MSRS, &q);
 	return r < 0 ? rs_err_errno(err, (int)-r, N_("KVM refuses the registers")) : 0;
 }
