@@ -132,6 +132,18 @@ bool eng_tell_ctr(const struct rs_event *ev, const struct eng_words *w, enum rs_
 	case RS_EV_CGROUP_SET:
 		tell_limit(ev, w, lang, out);
 		break;
+	case RS_EV_CGROUP_DELETE:
+		if (ev->arg[1])
+			eng_say(out, lang, N_("The container's cgroups are removed, after %s processes had to be killed."), w->a[1]);
+		else
+			eng_say(out, lang, N_("The container's cgroups are removed."));
+		break;
+	case RS_EV_NET_STEP:
+		if (ev->arg[1])
+			eng_say(out, lang, N_("The container's network: %s fails (%s)."), w->text, w->a[1]);
+		else
+			eng_say(out, lang, N_("The container's network: %s."), w->text);
+		break;
 	case RS_EV_CGROUP_OOM:
 		eng_say(out, lang, N_("Out of memory: the kernel killed processes of the container (%s). Most in use at once: %s; limit: %s."), w->a[0],
 			w->a[1], w->a[2]);

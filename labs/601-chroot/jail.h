@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static void must(int result, const char *what)
+static inline void must(int result, const char *what)
 {
 	if (result < 0) {
 		perror(what);
@@ -22,7 +22,7 @@ static void must(int result, const char *what)
 }
 
 /* /jail with a few folders of its own, and a letter that lies outside. */
-static void build_jail(void)
+static inline void build_jail(void)
 {
 	FILE *letter = fopen("/outside.txt", "w");
 
@@ -36,7 +36,7 @@ static void build_jail(void)
 }
 
 /* What this process sees when it looks at /. */
-static void look_around(const char *who)
+static inline void look_around(const char *who)
 {
 	char line[128];
 	DIR *d = opendir("/");
@@ -60,7 +60,7 @@ static void look_around(const char *who)
 }
 
 /* Every way out of a chroot that root has: a second one, while standing outside of it. */
-static void try_to_escape(void)
+static inline void try_to_escape(void)
 {
 	mkdir("/hole", 0755);
 	if (chroot("/hole") < 0)
