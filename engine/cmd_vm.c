@@ -214,7 +214,7 @@ static int run_in_child(struct eng_cli *c, struct vm_run *run, int (*main_of)(vo
 
 	if (vmm_desc_check(&r.desc, &err) < 0)
 		return eng_cli_fail(c, ENG_EXIT_USAGE, &err);
-	want[RS_EV_VM_EXIT] = want[RS_EV_VM_PIO] = want[RS_EV_VM_MMIO] = want[RS_EV_VM_ASSIST] = r.events;
+	want[RS_EV_VM_EXIT] = want[RS_EV_VM_PIO] = want[RS_EV_VM_MMIO] = want[RS_EV_VM_ASSIST] = want[RS_EV_CPU_GATE] = r.events;
 	want[RS_EV_CPU_STEP] = r.events && r.desc.trace == VMM_TRACE_STEPS;
 	j = eng_journal_open(&err);
 	if (!j)

@@ -369,6 +369,31 @@ static void exceptions(void **state)
 	}
 }
 
+/* The way of each crossing, from an engine that knows it: descriptor and both stacks. */
+static void gates(void **state)
+{
+	const struct rs_event *e;
+	struct run r;
+
+	(void)state;
+	if (!strcmp(engine, "kvm"))
+		skip(); /* it does not tell */
+	RUN_INIT(&r, int80);
+	rs_channel_want(r.ch, RS_EV_CPU_GATE, true);
+	run_whole(&r);
+	assert_int_equal(count(&r, RS_EV_CPU_GATE), count(&r, RS_EV_CPU_RING) - 1); /* but of the reset */
+	e = nth(&r, RS_EV_CPU_GATE, 0); /* iretq: the code segment of ring 3 */
+	assert_int_equal(e->arg[0] >> 40 & 0xff, 0xfb);
+	assert_int_equal(e->arg[2], 0x10000);
+	assert_string_equal(e->text, "08:10 -> 23:1b");
+	e = nth(&r, RS_EV_CPU_GATE, 1); /* int 0x80: an interrupt gate that ring 3 may use */
+	assert_int_equal(e->arg[0] >> 40 & 0xff, 0xee);
+	assert_int_equal(e->arg[1], 0x10000);
+	assert_int_equal(e->arg[2], VMM_STACK0_TOP - 5 * 8);
+	assert_string_equal(e->text, "23:1b -> 08:00, other stack");
+	run_release(&r);
+}
+
 /* Sampling says so: the crossings that no exit showed are missing. */
 static void sampled(void **state)
 {
@@ -821,6 +846,7 @@ int main(void)
 		cmocka_unit_test(crossings),
 		cmocka_unit_test(crossings_of_old),
 		cmocka_unit_test(exceptions),
+		cmocka_unit_test(gates),
 		cmocka_unit_test(sampled),
 		cmocka_unit_test(invisible),
 		cmocka_unit_test(bad_ends),

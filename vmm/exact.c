@@ -40,7 +40,19 @@ static uint64_t eight(const uint8_t *p)
 	return v;
 }
 
-/* Selectors and what was pushed beside cpu.ring: for who wants to see the gate. */
+/* The gate's, or that of the code segment where the way leads through none. */
+static uint64_t descriptor(struct vmm_vcpu *v, const struct vmm_crossing *x)
+{
+	uint64_t raw = eight(x->has_gate ? x->gate : x->code);
+	struct vmm_cpu_state s;
+	struct vmm_seg seg;
+
+	if (!raw && v->m->ops->get_state(v, &s, NULL) == 0 && !vmm_real_mode(&s))
+		vmm_descriptor_read(v->m, &s, x->to_cs, &seg, &raw);
+	return raw;
+}
+
+/* Selectors and stacks beside cpu.ring, for who wants to see the way. */
 static void tell_gate(struct vmm_vcpu *v, const struct vmm_crossing *x)
 {
 	char text[RS_TEXT_SIZE];
@@ -49,7 +61,7 @@ static void tell_gate(struct vmm_vcpu *v, const struct vmm_crossing *x)
 		return;
 	snprintf(text, sizeof(text), "%02x:%02x -> %02x:%02x%s", x->from_cs, x->from_ss, x->to_cs, x->to_ss,
 		 x->stack_switched ? ", other stack" : "");
-	rs_emit(v->m->em, RS_EV_CPU_GATE, RS_SRC_STEP, v->index, eight(x->has_gate ? x->gate : x->code), x->from_rsp,
+	rs_emit(v->m->em, RS_EV_CPU_GATE, RS_SRC_STEP, v->index, descriptor(v, x), x->from_rsp,
 		x->to_rsp, x->to_rip, text);
 }
 
