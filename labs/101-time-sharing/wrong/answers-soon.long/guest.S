@@ -22,7 +22,7 @@ _start:
         mov     qword ptr [rdi - 24], 0x202
         mov     qword ptr [rdi - 32], SEL_CODE3
         mov     qword ptr [rdi - 40], offset job
-        sub     rdi, 40 + 3 * 8         # and three registers: RAX, RBX, RCX
+        sub     rdi, 40 + 4 * 8         # and four registers: RAX, RBX, RCX, RDX
         mov     [saved + rcx * 8], rdi
         inc     ecx
         cmp     ecx, JOBS
@@ -39,9 +39,13 @@ on_tick:
         push    rax
         push    rbx
         push    rcx
+        push    rdx
         lab_timer_done
         mov     rcx, [current]
         mov     [saved + rcx * 8], rsp
+        mov     edx, COM1               # the serial port shows who had this tick
+        lea     eax, [rcx + '0']
+        out     dx, al
         inc     qword ptr [ticks]
         inc     qword ptr [turn]
         dec     qword ptr [left + rcx * 8]
@@ -75,6 +79,7 @@ switch_to:
         mov     [TSS + 4], rax          # where its next interrupt puts its frame
 resume: mov     rcx, [current]
         mov     rsp, [saved + rcx * 8]
+        pop     rdx
         pop     rcx
         pop     rbx
         pop     rax
