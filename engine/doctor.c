@@ -204,7 +204,7 @@ static char *cache_key(void)
 	bool there = stat("/dev/kvm", &st) == 0;
 
 	eng_boot_id(boot);
-	return rs_xasprintf("4 %s %s %s %o %u:%u %d", eng_version, boot, there ? "kvm" : "none",
+	return rs_xasprintf("5 %s %s %s %o %u:%u %d", eng_version, boot, there ? "kvm" : "none",
 			    there ? (unsigned)st.st_mode : 0, there ? (unsigned)st.st_uid : 0,
 			    there ? (unsigned)st.st_gid : 0, access("/dev/kvm", R_OK | W_OK) == 0);
 }

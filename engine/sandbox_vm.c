@@ -31,6 +31,7 @@ static const struct eng_sandbox_row rows[] = {
 	IOCTL(KVM_GET_DIRTY_LOG, "see which pages the guest wrote"),
 
 	CALL(read, "drain an eventfd or timerfd"),
+	CALL(pread64, "KVM's own count of exits, when the run ends"),
 	CALL(write, "wake the lab through its eventfd"),
 	CALL(sendto, "answer on the control socket"),
 	CALL(sendmsg, "answer on the control socket"),

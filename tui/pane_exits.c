@@ -91,6 +91,11 @@ static void draw(struct tui_area a, const struct tui_pane *p)
 			tui_back_row(list, 0, i, list.w, p->focus ? TUI_B_SELECT : TUI_B_SOFT);
 	}
 	int y = a.h - 1;
+	uint64_t quiet = m->have_counters ? m->counters.v[RS_CTR_VM_KERNEL_EXITS] : 0;
+	if (quiet && list.h > n) { /* a row is free above the sum */
+		tui_put_max(a, 0, y - 1, count_x - 12, TUI_S_DIM, tui_tr(p, N_("besides: in the host's kernel")));
+		tui_put_right(a, count_x, y - 1, TUI_S_NUMBER, tui_fmt_count(quiet, t, sizeof(t)));
+	}
 	tui_put(a, 0, y, TUI_S_DIM, tui_tr(p, N_("all exits")));
 	tui_put_right(a, count_x, y, TUI_S_STRONG, tui_fmt_count(tui_model_exits_total(m), t, sizeof(t)));
 	if (rates && m->rate_total > 0)

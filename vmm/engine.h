@@ -59,6 +59,9 @@ struct vmm_engine_ops {
 	 * is up and the guest takes interrupts, the engine asks vmm_board_ack for the vector. */
 	void (*irq)(struct vmm_vcpu *v, bool level);
 	void (*nmi)(struct vmm_vcpu *v); /* NULL: none can be delivered */
+	/* How often the hardware left the guest, also where the host's kernel handled it and `run` went on. NULL: there
+	 * is no such kernel; 0: it does not say. */
+	uint64_t (*hardware_exits)(struct vmm_vcpu *v);
 	/* Single-step and up to 4 execution breakpoints (linear addresses). -ENOSYS. */
 	int (*set_debug)(struct vmm_vcpu *v, bool step, const uint64_t *bp, unsigned n, struct rs_err *err);
 };

@@ -99,6 +99,11 @@ long vmm_kvm_quiet(struct vmm_vcpu *v, unsigned long req, void *arg)
 	return r < 0 ? -errno : r;
 }
 
+int vmm_kvm_stats_fd(struct kvm_cpu *c)
+{
+	return ioctl(c->fd, KVM_GET_STATS_FD, 0);
+}
+
 int vmm_kvm_enter(struct kvm_cpu *c)
 {
 	return ioctl(c->fd, KVM_RUN, 0) < 0 ? -errno : 0;
@@ -142,6 +147,7 @@ static void kvm_vm_free(struct vmm_machine *m)
 	if (c) {
 		if (c->run && c->run != MAP_FAILED)
 			munmap(c->run, c->run_size);
+		rs_cleanup_closep(&c->stats_fd);
 		rs_cleanup_closep(&c->fd);
 		free(c);
 		m->vcpu.engine = NULL;
@@ -359,6 +365,7 @@ static int kvm_vcpu_new(struct vmm_machine *m, unsigned index, struct rs_err *er
 	c->fd = -1;
 	c->vm = k;
 	c->first_run = true;
+	c->stats_fd = -1;
 	c->regs = &c->buf[0];
 	v->engine = c;
 	v->index = index;
@@ -382,6 +389,7 @@ static int kvm_vcpu_new(struct vmm_machine *m, unsigned index, struct rs_err *er
 		return e;
 	if (k->sync)
 		c->run->kvm_valid_regs = KVM_SYNC_X86_REGS;
+	vmm_kvm_stats_open(v);
 	return prepare_kick(m, c, err);
 }
 
@@ -401,6 +409,7 @@ const struct vmm_engine_ops vmm_engine_kvm = {
 	.get_rest = vmm_kvm_get_rest,
 	.set_rest = vmm_kvm_set_rest,
 	.inject = vmm_kvm_inject,
+	.hardware_exits = vmm_kvm_hardware_exits,
 	.irq = vmm_kvm_irq,
 	.set_debug = vmm_kvm_set_debug,
 };

@@ -3,6 +3,7 @@
  *   kvm.c        every call of the KVM API goes through here; set-up, from /dev/kvm to the vCPU
  *   kvm_vcpu.c   one vCPU: registers, single-step, kicks, exits
  *   kvm_rest.c   the registers that only an assist asks for
+ *   kvm_stats.c  KVM's own count of exits
  *   kvm_state.c  registers between KVM's structures and ours
  */
 #ifndef VMM_KVM_H
@@ -38,6 +39,8 @@ struct kvm_cpu {
 	bool irq;                /* the interrupt line is up (machines with a PC platform) */
 	bool eager;              /* system registers are wanted after every exit */
 	struct vmm_cpl_memo memo;
+	int stats_fd;            /* -1: this KVM has no statistics */
+	off_t exits_at;          /* of the statistic "exits" in it; 0: none */
 	/* The other one of buf holds the registers of the last entry: after a triple fault AMD-V has no
 	 * others. */
 	struct vmm_cpu_state before;
@@ -62,6 +65,11 @@ void vmm_kvm_told(struct vmm_machine *m, enum rs_call id, enum rs_fd which, long
 		  const char *fmt, ...) __attribute__((format(printf, 6, 7)));
 /* A call on the vCPU in the loop: counted, no event. */
 long vmm_kvm_quiet(struct vmm_vcpu *v, unsigned long req, void *arg);
+/* A descriptor of the vCPU's statistics, or -1. Not a part of the walk: neither told nor counted. */
+int vmm_kvm_stats_fd(struct kvm_cpu *c);
+/* -- kvm_stats.c -- */
+void vmm_kvm_stats_open(struct vmm_vcpu *v);
+uint64_t vmm_kvm_hardware_exits(struct vmm_vcpu *v);
 /* KVM_RUN. 0 or -errno. The caller counts. */
 int vmm_kvm_enter(struct kvm_cpu *c);
 

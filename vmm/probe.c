@@ -113,6 +113,8 @@ static const char *unseen(const struct vmm_probe_run *r)
 		return N_("the breakpoint was not reported");
 	if (g->mmio && r->mmio != 1)
 		return N_("the write did not reach the monitor");
+	if (g->count_exits && r->hardware_exits < 100)
+		return N_("KVM does not count the exits that the kernel handles");
 	if (g->dirty_log && !(r->dirty >> (PROBE_MARK >> 12) & 1))
 		return N_("the page that the guest wrote is not in the log");
 	return "";

@@ -37,6 +37,7 @@ struct probe_guest {
 	unsigned steps_cpl;           /* ... and steps at this CPL are what counts */
 	bool breakpoint;              /* at PROBE_CODE + 3 */
 	bool mmio, dirty_log;
+	bool count_exits;             /* KVM counts what hardware leaves the guest for: at least 100 times */
 };
 extern const struct probe_guest vmm_probe_guests[];
 extern const unsigned vmm_probe_guest_count;
@@ -60,6 +61,7 @@ struct vmm_probe_run {
 	uint32_t code;                /* PROBE_END_CODE */
 	struct vmm_cpu_state state;   /* at the end */
 	unsigned exits, steps[4], breakpoints, mmio;
+	uint64_t hardware_exits;
 	uint64_t dirty;               /* a bit a page, the first 64 */
 	uint64_t mark_ns;             /* when the guest wrote to VMM_PORT_DEBUGCON */
 	uint64_t ns;                  /* from there, or from the first entry, to the end */

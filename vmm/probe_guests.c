@@ -132,6 +132,9 @@ GUEST(mmio, 64,
       "jne 1f\n" EXIT(42) "1: " EXIT(44));
 GUEST(dirty, 64, "mov dword ptr [0x20000], 1\n" EXIT(42));
 
+/* Hardware leaves the guest for each CPUID (SDM vol. 3C, 26.1.2), and KVM handles it in the kernel. */
+GUEST(exits, 64, "mov esi, 100\n1: xor eax, eax\ncpuid\ndec esi\njnz 1b\n" EXIT(42));
+
 /* -- instructions at CPL 0 -- */
 
 /* Ends with PROBE_NO_CPUID unless the bit is set in the register of the leaf. */
@@ -230,6 +233,7 @@ const struct probe_guest vmm_probe_guests[] = {
 	{.name = "kvm.port", .advice = OTHER_HOST, CODE(port), RING0},
 	{.name = "kvm.mmio", .advice = OTHER_HOST, CODE(mmio), RING0, .mmio = true},
 	{.name = "kvm.dirty-log", .advice = OTHER_HOST, CODE(dirty), RING0, .dirty_log = true},
+	{.name = "kvm.exit-count", .advice = OTHER_HOST, CODE(exits), RING0, .count_exits = true},
 	{.name = "kvm.insn.sse", .advice = SMALL, CODE(sse), RING0},
 	{.name = "kvm.insn.fwait", .advice = SMALL, CODE(fwait), RING0},
 	{.name = "kvm.insn.cmpxchg16b", .advice = SMALL, CODE(cmpxchg16b), RING0},

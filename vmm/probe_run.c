@@ -191,6 +191,7 @@ static void *vcpu_main(void *arg)
 	r->ns = vmm_now_ns() - (r->mark_ns ? r->mark_ns : start);
 	if (r->m->ops->get_state(&r->m->vcpu, &r->state, NULL) < 0 && r->end != PROBE_END_ENGINE)
 		r->state = (struct vmm_cpu_state){.rip = 0};
+	r->hardware_exits = r->m->ops->hardware_exits(&r->m->vcpu);
 	if (r->g->dirty_log)
 		vmm_kvm_dirty_get(r->m, &r->dirty);
 	atomic_store(&r->done, true);

@@ -50,6 +50,15 @@ static bool needs_report(enum rs_outcome o)
 	}
 }
 
+/* What the hardware left the guest for and the monitor never heard of. */
+static void count_kernel_exits(struct vmm_vcpu *v)
+{
+	uint64_t all = v->m->ops->hardware_exits ? v->m->ops->hardware_exits(v) : 0;
+
+	if (all > v->m->exits)
+		rs_count(v->m->em, RS_CTR_VM_KERNEL_EXITS, all - v->m->exits);
+}
+
 /* Everything that is said at the end, in the thread that owns the registers. */
 static void finish(struct vmm_vcpu *v)
 {
@@ -58,6 +67,7 @@ static void finish(struct vmm_vcpu *v)
 
 	vmm_out_flush(&m->serial_out);
 	vmm_out_flush(&m->debug_out);
+	count_kernel_exits(v);
 	vmm_trace_end(v);
 	vmm_virt_end(v);
 	if (v->outcome == RS_OUT_FAIL_ENTRY)
