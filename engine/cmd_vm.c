@@ -275,7 +275,7 @@ static int diff(struct eng_cli *c)
 
 	if (rc)
 		return rc;
-	r.diff = (struct vmm_diff_opts){ .a = "kvm", .b = "soft" };
+	r.diff = (struct vmm_diff_opts){ .a = "kvm", .b = "soft", .lang = c->lang };
 	if (vmm_available("kvm", &err) < 0)
 		return eng_cli_fail(c, ENG_EXIT_UNGRADABLE, &err);
 	return run_in_child(c, &r, diff_main);

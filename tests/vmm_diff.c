@@ -61,8 +61,8 @@ static void planted(void **state)
 	assert_int_equal(run("soft", counts, sizeof(counts) - 1, 0x20000, 2, 5000), 0);
 	assert_true(found.found);
 	assert_int_equal(found.exits, 2);
-	says("write to 0x3f8, 1 bytes: 0x2");
-	says("write to 0x3f8, 1 bytes: 0x3");
+	says("out 0x3f8 (1 B) 0x2");
+	says("out 0x3f8 (1 B) 0x3");
 	says("memory was changed from outside");
 	says("[00020000]");
 	/* a place that the guest never looks at */

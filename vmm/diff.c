@@ -144,12 +144,12 @@ static int one_exit(struct diff *d, struct vmm_diff_side *a, struct vmm_diff_sid
 	drop(a, n);
 	drop(b, n);
 	if (va->ended != vb->ended && !a->queued && !b->queued) {
-		rs_str_addf(out, "  one engine ended the run (%s), the other did not\n",
+		rs_str_addf(out, rs_tr(d->opts.lang, N_("  one engine ended the run (%s), the other did not\n")),
 			    rs_unit_value_name(RS_UNIT_outcome, va->ended ? va->outcome : vb->outcome));
 		return DIFFERENT;
 	}
 	if (va->ended && vb->ended && (va->outcome != vb->outcome || va->code != vb->code)) {
-		rs_str_addf(out, "  %-4s %s, code %" PRIu64 "\n  %-4s %s, code %" PRIu64 "\n", a->m->ops->name,
+		rs_str_addf(out, "  %-4s %s %" PRIu64 "\n  %-4s %s %" PRIu64 "\n", a->m->ops->name,
 			    rs_unit_value_name(RS_UNIT_outcome, va->outcome), va->code, b->m->ops->name,
 			    rs_unit_value_name(RS_UNIT_outcome, vb->outcome), vb->code);
 		return DIFFERENT;
@@ -161,24 +161,19 @@ static int one_exit(struct diff *d, struct vmm_diff_side *a, struct vmm_diff_sid
 	return va->ended ? OVER : SAME;
 }
 
-static void head(struct diff *d, const char *what)
-{
-	rs_str_addf(d->out, "%s (%" PRIu64 " exits agree before it):\n", what, d->found->exits);
-}
-
 /* Why engines may differ there and both be right. */
 static void reason(struct diff *d, const char *text)
 {
 	static const struct { const char *word, *why; } rows[] = {
-		{ "cpuid", "each engine shows a CPU of its own" },
-		{ "rdtsc", "time passes differently on each engine" },
-		{ "rdrand", "random numbers" },
-		{ "rdmsr", "each engine has model-specific registers of its own" },
+		{ "cpuid", N_("each engine shows a CPU of its own") },
+		{ "rdtsc", N_("time passes differently on each engine") },
+		{ "rdrand", N_("these are random numbers") },
+		{ "rdmsr", N_("each engine has model-specific registers of its own") },
 	};
 
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		if (strstr(text, rows[i].word))
-			rs_str_addf(d->out, "%s: %s\n", rows[i].word, rows[i].why);
+			rs_str_addf(d->out, "%s: %s\n", rows[i].word, rs_tr(d->opts.lang, rows[i].why));
 }
 
 /* The second pass: steps from the last exit at which both agreed. True: the instruction was found. */
@@ -197,7 +192,7 @@ static bool find_instruction(struct diff *d, struct vmm_diff_side *a, struct vmm
 	d->found->rip = was.rip;
 	rs_str_clear(&lines);
 	if (!vmm_diff_states(a, b, true, &lines)) {
-		rs_str_add(d->out, "memory was changed from outside:\n");
+		rs_str_add(d->out, rs_tr(d->opts.lang, N_("memory was changed from outside:\n")));
 		rs_str_add(d->out, lines.p);
 		return true;
 	}
@@ -217,7 +212,8 @@ static bool find_instruction(struct diff *d, struct vmm_diff_side *a, struct vmm
 		rs_str_clear(&lines);
 		if (!vmm_diff_states(a, b, true, &lines)) {
 			vmm_diff_where(a->m, &was, &where);
-			rs_str_addf(d->out, "the first instruction with another result: %s\n%s", where.p, lines.p);
+			rs_str_addf(d->out, rs_tr(d->opts.lang, N_("the first instruction with another result: %s\n")), where.p);
+			rs_str_add(d->out, lines.p);
 			reason(d, where.p);
 			d->found->rip = was.rip;
 			d->found->exact = true;
@@ -241,7 +237,8 @@ static int compare(struct diff *d)
 			d->found->rip = s.rip;
 		r = one_exit(d, a, b, &lines);
 		if (r == -ETIME) {
-			rs_str_addf(d->out, "the time limit ran out after %" PRIu64 " exits that agree\n", d->found->exits);
+			rs_str_addf(d->out, rs_tr(d->opts.lang, N_("the time limit ran out after %llu exits that agree\n")),
+				    (unsigned long long)d->found->exits);
 			return 0;
 		}
 		if (r < 0)
@@ -252,16 +249,18 @@ static int compare(struct diff *d)
 	}
 	if (r == OVER) {
 		d->found->exits++;
-		rs_str_addf(d->out, "no difference: %" PRIu64 " exits, registers and %" PRIu64 " KiB of memory agree on %s and %s\n",
-			    d->found->exits, d->desc.memory >> 10, a->m->ops->name, b->m->ops->name);
+		rs_str_addf(d->out, rs_tr(d->opts.lang, N_("no difference: %llu exits, registers and %llu KiB of memory agree on %s and %s\n")),
+			    (unsigned long long)d->found->exits, (unsigned long long)d->desc.memory >> 10, a->m->ops->name,
+			    b->m->ops->name);
 		return 0;
 	}
 	d->found->found = true;
-	head(d, "the engines differ");
+	rs_str_addf(d->out, rs_tr(d->opts.lang, N_("the engines differ (%llu exits agree before it):\n")),
+		    (unsigned long long)d->found->exits);
 	rs_str_add(d->out, lines.p);
 	if (!find_instruction(d, &d->side[2], &d->side[3]))
-		rs_str_addf(d->out, "somewhere behind 0x%" PRIx64 ", where they agreed: %s shows no steps there\n", d->found->rip,
-			    a->m->ops->name);
+		rs_str_addf(d->out, rs_tr(d->opts.lang, N_("somewhere behind 0x%llx, where they agreed: %s shows no steps there\n")),
+			    (unsigned long long)d->found->rip, a->m->ops->name);
 	return 0;
 }
 
@@ -299,6 +298,7 @@ static int build(struct diff *d, unsigned i, const char *engine)
 	s->m->vcpu.thread = pthread_self();
 	s->m->on_exit = on_exit_of;
 	s->m->on_exit_arg = s;
+	s->lang = d->opts.lang;
 	return vmm_machine_prepare(s->m, d->err);
 }
 

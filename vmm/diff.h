@@ -19,6 +19,7 @@ struct vmm_diff_exit {
 #define VMM_DIFF_QUEUE 4096u
 struct vmm_diff_side {
 	struct vmm_machine *m;
+	enum rs_lang lang;          /* of the report */
 	struct vmm_diff_exit queue[VMM_DIFF_QUEUE]; /* exits that the other side has not had yet */
 	unsigned queued;
 };

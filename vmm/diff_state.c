@@ -86,7 +86,7 @@ static bool memory(const struct vmm_diff_side *a, const struct vmm_diff_side *b,
 			more++;
 	}
 	if (more)
-		rs_str_addf(out, "  ... and %u more words of 8 bytes\n", more);
+		rs_str_addf(out, rs_tr(a->lang, N_("  ... and %u more words of 8 bytes\n")), more);
 	return !shown;
 }
 
@@ -105,10 +105,11 @@ static void exit_text(const struct vmm_diff_exit *e, const struct vmm_diff_side 
 
 	rs_str_addf(out, "  %-4s %s", s->m->ops->name, name ? name : "?");
 	if (e->size)
-		rs_str_addf(out, " %s 0x%" PRIx64 ", %u bytes", e->write ? "write to" : "read from", e->where, e->size);
+		rs_str_addf(out, " %s 0x%" PRIx64 " (%u B)", rs_unit_value_name(RS_UNIT_dir, e->write ? RS_DIR_OUT : RS_DIR_IN),
+			    e->where, e->size);
 	if (e->size && e->write)
-		rs_str_addf(out, ": 0x%" PRIx64, e->value);
-	rs_str_addf(out, ", at 0x%" PRIx64 "\n", e->rip);
+		rs_str_addf(out, " 0x%" PRIx64, e->value);
+	rs_str_addf(out, " @ 0x%" PRIx64 "\n", e->rip);
 }
 
 bool vmm_diff_exits(const struct vmm_diff_exit *a, const struct vmm_diff_exit *b, const struct vmm_diff_side *sa,

@@ -159,10 +159,11 @@ struct vmm_difference {
 /* Runs d on the engines a and b in lock-step: after each exit, registers, memory and what the exit asked for are
  * compared. At the first difference both run again up to the exit before it and are stepped from there, as far as they
  * can be. Arithmetic flags are compared through what the guest does with them, for many instructions leave
- * some undefined. `out`: the report, English. plant: for tests, an address of RAM whose byte is changed on b after that
+ * some undefined. `out`: the report, in `lang`. plant: for tests, an address of RAM whose byte is changed on b after that
  * many exits (plant_after), 0: none. Errors as vmm_run; `seal` likewise. */
 struct vmm_diff_opts {
 	const char *a, *b;
+	enum rs_lang lang;
 	uint64_t plant, plant_after;
 };
 int vmm_diff(const struct vmm_desc *d, const struct vmm_diff_opts *o, int (*seal)(void *arg, struct rs_err *err),
