@@ -51,7 +51,8 @@ struct emu_ia_event {
 #define IA_JUMP_GLOBAL 0x8000u
 struct ia_decoded {
 	uint64_t pc;
-	uint8_t bits, bytes[IA_INSN_MAX];
+	uint8_t bits, bytes[16];
+	bool fp;                /* of x87, MMX or SSE */
 	struct emu_ia_insn i;
 };
 

@@ -565,16 +565,36 @@ static void fetch(struct emu_ia_vcpu *v, uint8_t code[IA_INSN_MAX], unsigned *n)
 	}
 }
 
+static bool same_bytes(const uint8_t a[16], const uint8_t b[16], unsigned n)
+{
+	unsigned __int128 x, y;
+
+	memcpy(&x, a, 16);
+	memcpy(&y, b, 16);
+	return !((x ^ y) << (16 - n) * 8);
+}
+
+static bool is_fp(const struct emu_ia_insn *i)
+{
+	switch (emu_ia_ops[i->op].feature) {
+	case IA_FEATURE_FPU: case IA_FEATURE_FXSR: case IA_FEATURE_MMX: case IA_FEATURE_SSE: case IA_FEATURE_SSE2:
+	case IA_FEATURE_SSE3: case IA_FEATURE_SSSE3:
+		return true;
+	default:
+		return i->op == IA_fwait || uses_xmm(i);
+	}
+}
+
 /* The instruction at pc, or NULL. */
-static const struct emu_ia_insn *decode(struct emu_ia_vcpu *v)
+static const struct ia_decoded *decode(struct emu_ia_vcpu *v)
 {
 	struct ia_decoded *d = &v->decoded[(v->cpu->pc ^ v->cpu->pc >> 8) % IA_DECODED_CACHE];
-	uint8_t code[IA_INSN_MAX];
+	uint8_t code[16] = { 0 };
 	unsigned n;
 
 	fetch(v, code, &n);
-	if (d->i.len && d->pc == v->cpu->pc && d->bits == v->mode.bits && n >= d->i.len && !memcmp(d->bytes, code, d->i.len))
-		return &d->i;
+	if (d->i.len && d->pc == v->cpu->pc && d->bits == v->mode.bits && n >= d->i.len && same_bytes(d->bytes, code, d->i.len))
+		return d;
 	d->i.len = 0;
 	if (emu_ia_decode(code, n, v->mode.bits, &d->i) != IA_DECODED) {
 		d->i.len = 0;
@@ -583,28 +603,34 @@ static const struct emu_ia_insn *decode(struct emu_ia_vcpu *v)
 	d->pc = v->cpu->pc;
 	d->bits = v->mode.bits;
 	memcpy(d->bytes, code, sizeof(code));
-	return &d->i;
+	d->fp = is_fp(&d->i);
+	return d;
 }
 
 enum emu_exc ia_assist(struct emu_cpu *cpu)
 {
 	struct emu_ia_vcpu *v = ia_sys(cpu);
+	const struct ia_decoded *d;
 	const struct emu_ia_insn *i;
 	uint64_t next;
 	int e;
 
 	v->count.assists++;
 	v->error = 0;
-	i = decode(v);
-	if (!i)
+	d = decode(v);
+	if (!d)
 		return (enum emu_exc)IA_UNDEFINED_INSN(v);
+	i = &d->i;
 	next = v->mode.bits == 64 ? cpu->pc + i->len
 		: (uint32_t)(v->mode.cs_base + ((cpu->pc + i->len - v->mode.cs_base) & (v->mode.bits == 16 ? 0xffff : 0xffffffff)));
-	e = fpu_allowed(v, i);
-	if (!e)
-		e = emu_ia_do_x87(cpu, i);
-	if (e == EMU_EXC_COMPLEX)
-		e = emu_ia_sse(cpu, i);
+	e = EMU_EXC_COMPLEX;
+	if (d->fp) {
+		e = fpu_allowed(v, i);
+		if (!e)
+			e = emu_ia_do_x87(cpu, i);
+		if (e == EMU_EXC_COMPLEX)
+			e = emu_ia_sse(cpu, i);
+	}
 	if (e == EMU_EXC_COMPLEX)
 		e = ia_system(v, i, &next);
 	if (e == EMU_EXC_COMPLEX)
