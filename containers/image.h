@@ -7,6 +7,7 @@
  *   image_doc.c        index, manifest and configuration: reading and checking
  *   image_new.c        ... and writing
  *   image_copy.c       from anywhere to anywhere: store, layouts, archives, registries
+ *   registry.h ...     a registry's client; registry_serve.h ... its server
  *   pax.c              one entry of a tar archive as deterministic bytes
  *   layer.c            tar, hash, compress on all cores, hash, write: in one pass
  *   layer_tree.c       a directory tree as the entries of a layer
@@ -210,5 +211,20 @@ struct ctr_build {
  * took. A mistake in the Dockerfile has file, line and column. */
 int ctr_image_build(struct ctr_store *s, const struct ctr_build *b, struct ctr_desc *out, struct rs_str *unused,
 		    struct rs_err *err);
+
+/* ---- a registry ---- */
+
+struct ctr_serve {
+	const char *address;     /* numeric: "127.0.0.1" */
+	unsigned port;           /* 0: any that is free */
+	const volatile int *stop; /* looked at five times a second; not 0: the server ends */
+	void (*ready)(void *arg, unsigned port);
+	/* One request was answered. Calls come one after the other, from several threads. */
+	void (*log)(void *arg, const char *method, const char *path, int status, uint64_t bytes);
+	void *arg;
+};
+/* Serves the store as a registry (OCI distribution-spec 1.1, without authentication) until it is stopped.
+ * Connections that still wait may outlive the call by IDLE_SECONDS: the process should end then. */
+int ctr_registry_serve(struct ctr_store *s, const struct ctr_serve *o, struct rs_err *err);
 
 #endif

@@ -9,7 +9,7 @@ struct ctr_store {
 	char *dir;
 	int fd;              /* of the folder */
 	int lock;            /* shared while it is open */
-	unsigned serial;     /* of temporary files */
+	_Atomic unsigned serial; /* of temporary files */
 };
 
 /* Reads index.json. */

@@ -22,7 +22,8 @@
 	X(vm) X(vm_run) X(vm_diff) X(emu) X(emu_run) X(emu_show) X(oci)                                       \
 	X(image) X(image_build) X(image_ls) X(image_inspect) X(image_history) X(image_tag) X(image_rm)            \
 	X(image_import) X(image_export) X(image_unpack) X(image_copy) X(image_save)           \
-	X(image_load) X(image_pull) X(image_push) X(image_diff) X(image_prune) X(image_verify)             \
+	X(image_load) X(image_pull) X(image_push) X(image_diff) X(image_prune) X(image_verify)       \
+	X(registry)                                                                                \
 	X(doc) X(doc_man) X(doc_bash) X(doc_zsh) X(doc_events) X(doc_counters) X(doc_exits)        \
 	X(doc_lesson) X(doc_schema) X(doc_insns) X(doc_ir) X(help)
 

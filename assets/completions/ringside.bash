@@ -103,6 +103,10 @@ _ringside()
 	"image diff":--platform) COMPREPLY=(); return;;
 	"image prune":--store) COMPREPLY=($(compgen -d -- "$cur")); return;;
 	"image verify":--store) COMPREPLY=($(compgen -d -- "$cur")); return;;
+	"registry":--port|"registry":-p) COMPREPLY=(); return;;
+	"registry":--address) COMPREPLY=(); return;;
+	"registry":--for) COMPREPLY=(); return;;
+	"registry":--store) COMPREPLY=($(compgen -d -- "$cur")); return;;
 	*:--lang) COMPREPLY=($(compgen -W "en zh-TW" -- "$cur")); return;;
 	esac
 	if [[ $cur == -* ]]; then
@@ -138,12 +142,13 @@ _ringside()
 		"image diff") opts+=" --store --platform";;
 		"image prune") opts+=" --store";;
 		"image verify") opts+=" --store";;
+		"registry") opts+=" --port -p --address --for --quiet -q --store";;
 		esac
 		COMPREPLY=($(compgen -W "$opts" -- "$cur"))
 		return
 	fi
 	case $cmd in
-	"") COMPREPLY=($(compgen -W "lab list doctor start run watch grade record replay lint vm emu oci image doc help" -- "$cur"));;
+	"") COMPREPLY=($(compgen -W "lab list doctor start run watch grade record replay lint vm emu oci image registry doc help" -- "$cur"));;
 	"lab") COMPREPLY=($(compgen -W "$(ringside list --names 2>/dev/null)" -- "$cur") $(compgen -d -- "$cur"));;
 	"list") COMPREPLY=();;
 	"doctor") COMPREPLY=();;
@@ -179,6 +184,7 @@ _ringside()
 	"image diff") COMPREPLY=();;
 	"image prune") COMPREPLY=();;
 	"image verify") COMPREPLY=();;
+	"registry") COMPREPLY=();;
 	"doc") COMPREPLY=($(compgen -W "man bash zsh events counters exits lesson schema insns ir" -- "$cur"));;
 	"doc man") COMPREPLY=();;
 	"doc bash") COMPREPLY=();;
@@ -190,7 +196,7 @@ _ringside()
 	"doc schema") COMPREPLY=();;
 	"doc insns") COMPREPLY=($(compgen -W "riscv64 aarch64" -- "$cur"));;
 	"doc ir") COMPREPLY=();;
-	"help") COMPREPLY=($(compgen -W "lab list doctor start run watch grade record replay lint vm emu oci image doc help" -- "$cur"));;
+	"help") COMPREPLY=($(compgen -W "lab list doctor start run watch grade record replay lint vm emu oci image registry doc help" -- "$cur"));;
 	esac
 }
 complete -o filenames -F _ringside ringside
