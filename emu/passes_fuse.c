@@ -255,12 +255,14 @@ static void choose(struct emu_ir *ir, unsigned i, const uint8_t *jumps)
 	if (!last || op->op != EMU_OP_LABEL || op->imm != br.imm || last->d >= EMU_GLOBALS)
 		return;
 	d = last->d;
-	t = last->op == EMU_OP_MOV ? last->a : emu_ir_temp(ir);
+	if (last->op == EMU_OP_MOV) { /* its source is what is chosen; of itself: nothing */
+		t = last->a;
+		last->a = d;
+	} else {
+		t = last->d = emu_ir_temp(ir);
+	}
 	ir->op[i] = ir->op[i + 1]; /* insn, what is computed, the comparison, the choice */
 	memmove(&ir->op[i + 1], &ir->op[i + 2], n * sizeof(ir->op[0]));
-	ir->op[i + n].d = t;
-	if (last->op == EMU_OP_MOV) /* ... of itself: nothing */
-		ir->op[i + n].d = ir->op[i + n].a = d;
 	br.op = EMU_OP_SETCOND;
 	br.d = emu_ir_temp(ir);
 	br.imm = 0;
