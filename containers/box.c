@@ -3,7 +3,6 @@
 #include "containers/box_private.h"
 #include "containers/config.h"
 
-#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -29,7 +28,6 @@
 #define MS 1000000ull
 #define TICK (100 * MS)            /* accounting: ten times a second */
 #define LOOK (200 * MS)            /* snapshots of a watched box, at most this often */
-#define FILE_LIMIT (32u << 20)
 /* Root of the box is this user of the host, whom nothing belongs to; 65,536 of them. */
 #define HOST_IDS (1u << 30)
 
@@ -39,128 +37,6 @@ uint64_t box_now(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-/* ---- what it is made of ---- */
-
-/* A program that needs no loader: no PT_INTERP among its program headers. */
-static bool is_static(const char *path)
-{
-	rs_auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
-	Elf64_Ehdr h;
-
-	if (fd < 0 || read(fd, &h, sizeof(h)) != (ssize_t)sizeof(h) || memcmp(h.e_ident, ELFMAG, SELFMAG) != 0 ||
-	    h.e_ident[EI_CLASS] != ELFCLASS64 || h.e_phentsize != sizeof(Elf64_Phdr))
-		return false;
-	for (unsigned i = 0; i < h.e_phnum; i++) {
-		Elf64_Phdr p;
-
-		if (pread(fd, &p, sizeof(p), (off_t)(h.e_phoff + i * sizeof(p))) != (ssize_t)sizeof(p) || p.p_type == PT_INTERP)
-			return false;
-	}
-	return true;
-}
-
-const char *ctr_box_busybox(char *buf, unsigned size)
-{
-	const char *places[] = { getenv("BUSYBOX"), "/bin/busybox", "/usr/bin/busybox", "/bin/busybox.static", "/usr/sbin/busybox",
-				 "/usr/lib/initcpio/busybox" };
-
-	for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++)
-		if (places[i] && *places[i] && is_static(places[i])) {
-			snprintf(buf, size, "%s", places[i]);
-			return buf;
-		}
-	return NULL;
-}
-
-static int take_file(struct box_plan *p, const char *path, const char *name, unsigned mode, struct rs_err *err)
-{
-	struct box_file *f;
-	int rc;
-
-	p->file = rs_xrealloc(p->file, p->files + 1, sizeof(*f));
-	f = &p->file[p->files++];
-	*f = (struct box_file){ .name = name, .data = RS_STR_INIT, .mode = mode };
-	rc = rs_file_read(path, FILE_LIMIT, &f->data, err);
-	return rc < 0 ? rs_err_wrap(err, "the container's file %s cannot be read", name) : 0;
-}
-
-static int take_files(struct box_plan *p, const struct ctr_box_desc *d, struct rs_err *err)
-{
-	char path[4096];
-	int rc;
-
-	if (!ctr_box_busybox(path, sizeof(path)))
-		return rs_err_set(err, -ENOENT, "no statically linked busybox was found, from which the container's root file system is "
-				  "made; install one (Debian, Ubuntu: apt-get install busybox-static) or name one in BUSYBOX");
-	rc = rs_file_read(path, FILE_LIMIT, &p->busybox, err);
-	for (unsigned i = 0; rc == 0 && i < d->files; i++) {
-		rs_auto_free char *from = rs_xasprintf("%s/%s", d->workspace, d->file[i]);
-
-		rc = take_file(p, from, d->file[i], 0755, err);
-	}
-	if (rc == 0 && d->script) {
-		rs_auto_free char *from = rs_xasprintf("%s/%s", d->workspace, d->script);
-
-		rc = take_file(p, from, d->script, 0755, err);
-	}
-	if (rc == 0 && d->program)
-		rc = take_file(p, d->program, d->name, 0755, err);
-	return rc;
-}
-
-static char **vector(char *const *a, unsigned n, char *const *b, unsigned m)
-{
-	char **v = rs_xcalloc(n + m + 1, sizeof(*v));
-
-	for (unsigned i = 0; i < n + m; i++)
-		v[i] = rs_xstrdup(i < n ? a[i] : b[i - n]);
-	return v;
-}
-
-static void vector_free(char **v)
-{
-	for (unsigned i = 0; v && v[i]; i++)
-		free(v[i]);
-	free(v);
-}
-
-static int take_input(struct box_plan *p, const char *text, struct rs_err *err)
-{
-	size_t n = text ? strlen(text) : 0;
-
-	p->input = memfd_create("input", MFD_CLOEXEC);
-	if (p->input < 0 || (n && write(p->input, text, n) != (ssize_t)n) || lseek(p->input, 0, SEEK_SET) < 0)
-		return rs_err_errno(err, errno, "the program's input cannot be made ready");
-	return 0;
-}
-
-static void plan_release(struct box_plan *p)
-{
-	for (unsigned i = 0; i < p->files; i++)
-		rs_str_release(&p->file[i].data);
-	free(p->file);
-	rs_str_release(&p->busybox);
-	vector_free(p->argv);
-	vector_free(p->envp);
-	if (p->input >= 0)
-		close(p->input);
-	ctr_cgroup_entry_close(&p->entry);
-}
-
-static int plan_make(struct box_plan *p, const struct ctr_box_desc *d, struct rs_err *err)
-{
-	char *const env[] = { (char *)"PATH=/bin:/work", (char *)"HOME=/root", (char *)"TERM=linux", (char *)"PS1=box# " };
-	rs_auto_free char *target = rs_xasprintf("/work/%s", d->program ? d->name : d->script);
-	char *const sh[] = { (char *)"/bin/sh", target };
-	int rc = take_files(p, d, err);
-
-	if (rc == 0)
-		rc = take_input(p, d->input, err);
-	p->argv = d->program ? vector((char *const[]){ target }, 1, d->args, d->n_args) : vector(sh, 2, d->args, d->n_args);
-	p->envp = vector(env, 4, d->env, d->n_env);
-	return rc;
 }
 
 /* ---- limits ---- */
@@ -569,7 +445,7 @@ int ctr_box_run(const struct ctr_box_desc *d, struct rs_emitter *em, int control
 	*b = (struct box){ .d = d, .em = em, .control_fd = control_fd, .signal_fd = -1, .oom_fd = -1 };
 	b->proc = rs_xcalloc(BOX_PROCS_MAX, sizeof(*b->proc));
 	memset(&b->stats, 0xff, sizeof(b->stats));
-	rc = plan_make(&p, d, err);
+	rc = box_plan_make(&p, d, err);
 	if (rc == 0)
 		rc = run(b, &p, seal, seal_arg, err);
 	reap(b);
@@ -591,7 +467,7 @@ int ctr_box_run(const struct ctr_box_desc *d, struct rs_emitter *em, int control
 	ctr_cgroup_free(b->cg);
 	ctr_cgroup_host_release(&b->host);
 	ctr_overlay_close(&b->overlay);
-	plan_release(&p);
+	box_plan_release(&p);
 	if (b->signal_fd >= 0)
 		close(b->signal_fd);
 	if (b->oom_fd >= 0)

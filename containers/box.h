@@ -4,6 +4,7 @@
  * root file system lies in memory and is seen in the box's mount namespace alone. The map:
  *
  *   box.h         this: describe it, run it            box.c        set-up, the loop, orders, the end
+ *   box_plan.c    what it is made of, read beforehand
  *   box_root.c    the first process's side: root file system, filter, exec
  *   box_trace.c   processes and calls as they happen (ptrace(2), with a seccomp filter that stops at
  *                 the calls of engine/base/boxcalls.def and lets all others run at full speed)

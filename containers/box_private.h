@@ -8,7 +8,7 @@
 #include "containers/overlay.h"
 #include "engine/base/state.h"
 
-/* ---- the first process's side (box_root.c) ---- */
+/* ---- what it is made of (box_plan.c) ---- */
 
 struct box_file {
 	const char *name;          /* below /work; "" of the program that busybox is */
@@ -26,6 +26,12 @@ struct box_plan {
 	int sync;                  /* a byte comes: user ids are mapped; another one: go */
 	int report;                /* takes one struct box_report */
 };
+/* Release in any case. */
+int box_plan_make(struct box_plan *p, const struct ctr_box_desc *d, struct rs_err *err);
+void box_plan_release(struct box_plan *p);
+
+/* ---- the first process's side (box_root.c) ---- */
+
 struct box_report {
 	int32_t step;              /* enum box_step: what failed; BOX_READY: nothing */
 	int32_t error;             /* errno */

@@ -8,12 +8,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -399,13 +402,52 @@ static void overlay_options_are_parsed(void **state)
 	}
 }
 
+/* Mounted, looked into, and what is wrong with it said with its cure. */
+static void overlays_are_mounted(void **state)
+{
+	struct rs_err err = RS_ERR_INIT;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	need_box();
+	if (geteuid()) {
+		print_message("skipped: only root mounts in a namespace without a map\n");
+		skip();
+	}
+	pid = fork();
+	if (pid == 0) {
+		char *lower[] = { (char *)"l:1", (char *)"l2" };
+
+		if (unshare(CLONE_NEWNS) < 0 || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+		    mount("t", dir, "tmpfs", 0, NULL) < 0 || chdir(dir) < 0)
+			_exit(1);
+		mkdir("l:1", 0755), mkdir("l2", 0755), mkdir("u", 0755), mkdir("w", 0755), mkdir("m", 0755);
+		close(open("l:1/a", O_CREAT | O_WRONLY, 0644));
+		close(open("l2/b", O_CREAT | O_WRONLY, 0644));
+		if (ctr_overlay_mount("m", lower, 2, "u", "w", true, &err) < 0)
+			_exit(err.code == -ENODEV ? 77 : 2);
+		if (access("m/a", F_OK) < 0 || access("m/b", F_OK) < 0 || open("m/new", O_CREAT | O_WRONLY, 0644) < 0 ||
+		    access("u/new", F_OK) < 0)
+			_exit(3);
+		lower[1] = (char *)"nowhere";
+		if (ctr_overlay_mount("m", lower, 2, NULL, NULL, true, &err) != -ENOENT || !strstr(err.text[RS_LANG_EN], "not there"))
+			_exit(4);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(overlay_options_are_parsed), cmocka_unit_test(what_happens_is_told),
 		cmocka_unit_test(layers_are_told),	      cmocka_unit_test(what_does_not_end_is_ended),
 		cmocka_unit_test(the_host_is_out_of_reach),   cmocka_unit_test(orders_are_obeyed),
-		cmocka_unit_test(the_watcher_s_death_is_the_end),
+		cmocka_unit_test(the_watcher_s_death_is_the_end), cmocka_unit_test(overlays_are_mounted),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);
