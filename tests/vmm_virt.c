@@ -1,12 +1,14 @@
 /* The monitor in ring 0 (vmm/virt*.c). No KVM: the real CPU is played here, so that every sensitive
  * instruction can be put before the monitor by itself and its effect compared with what the SDM says of it
- * in ring 0. What the real CPU does with the monitor's pages is tested by the lessons, on each engine.
+ * in ring 0. What the CPU does with the monitor's pages is tested by the lessons, on each engine, and at the end
+ * of this file.
  */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -380,6 +382,34 @@ static void given_up(void **state)
 	assert_non_null(strstr(text.p, "paging"));
 }
 
+/* On a CPU that keeps translations of its own: exits are patched, and it must see that. mov ecx, 10; 1: dec ecx;
+ * jz 2f; jmp 1b; 2: mov eax, 7; out 0xf4, eax: three ways that are new once, and the OUT. */
+static void patched_code_is_seen(void **state)
+{
+	static const unsigned char code[] = { 0xb9, 10, 0, 0, 0, 0x49, 0x74, 0x02, 0xeb, 0xfb,
+					      0xb8, 7, 0, 0, 0, 0xe7, 0xf4 };
+	char path[] = "/tmp/ringside-virt-XXXXXX";
+	int fd = mkstemp(path);
+	struct rs_err err = RS_ERR_INIT;
+	struct vmm_result res;
+	struct vmm_desc d;
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, code, sizeof(code)), sizeof(code));
+	close(fd);
+	vmm_desc_init(&d);
+	d.image = path;
+	d.engine = "soft";
+	d.entry = VMM_ENTRY_PROT32;
+	d.technique = RS_TECHNIQUE_TRANSLATE;
+	assert_int_equal(vmm_run(&d, NULL, -1, NULL, NULL, &res, &err), 0);
+	unlink(path);
+	assert_int_equal(res.outcome, RS_OUT_DEBUG_EXIT);
+	assert_int_equal(res.code, 7);
+	assert_int_equal(res.exits, 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -391,6 +421,7 @@ int main(void)
 		cmocka_unit_test_teardown(blocks, end),
 		cmocka_unit_test_teardown(hypercalls, end),
 		cmocka_unit_test_teardown(given_up, end),
+		cmocka_unit_test(patched_code_is_seen),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

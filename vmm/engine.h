@@ -59,6 +59,8 @@ struct vmm_engine_ops {
 	 * is up and the guest takes interrupts, the engine asks vmm_board_ack for the vector. */
 	void (*irq)(struct vmm_vcpu *v, bool level);
 	void (*nmi)(struct vmm_vcpu *v); /* NULL: none can be delivered */
+	/* The monitor wrote to guest memory that may hold code. NULL: the CPU sees that by itself. */
+	void (*wrote)(struct vmm_vcpu *v, uint64_t gpa, uint64_t len);
 	/* How often the hardware left the guest, also where the host's kernel handled it and `run` went on. NULL: there
 	 * is no such kernel; 0: it does not say. */
 	uint64_t (*hardware_exits)(struct vmm_vcpu *v);

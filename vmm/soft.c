@@ -305,6 +305,11 @@ static int soft_set_debug(struct vmm_vcpu *v, bool step, const uint64_t *bp, uns
 
 /* -- running -- */
 
+static void soft_wrote(struct vmm_vcpu *v, uint64_t gpa, uint64_t len)
+{
+	emu_ia_written(soft_of(v)->cpu, gpa, len);
+}
+
 static void soft_kick(struct vmm_vcpu *v)
 {
 	emu_ia_kick(soft_of(v)->cpu);
@@ -353,6 +358,7 @@ const struct vmm_engine_ops vmm_engine_soft = {
 	.vcpu_new = soft_vcpu_new,
 	.run = soft_run,
 	.kick = soft_kick,
+	.wrote = soft_wrote,
 	.peek = soft_peek,
 	.eager = soft_eager,
 	.get_state = soft_get_state,

@@ -99,6 +99,12 @@ static void note(struct maker *k, uint32_t eip, uint32_t patch)
 	k->c->place[k->c->places++] = (struct place){ here(k), eip, patch };
 }
 
+static void wrote(struct vmm_virt *t, uint32_t at, uint32_t len)
+{
+	if (t->m->ops->wrote && t->m->have_vcpu)
+		t->m->ops->wrote(t->v, at, len);
+}
+
 static void set_rel(struct vmm_virt *t, uint32_t patch, uint32_t to)
 {
 	uint32_t rel = to - (patch + 4);
@@ -258,6 +264,7 @@ uint32_t virt_translated(struct vmm_virt *t, uint32_t eip)
 	*b = (struct block){ .eip = eip, .at = here(&k) };
 	*slot = (uint16_t)++c->blocks; /* first, so that it may lead to itself */
 	make_block(&k, b);
+	wrote(t, b->at, here(&k) - b->at); /* another block may have stood there */
 	rs_count(t->m->em, RS_CTR_VIRT_BLOCKS, 1);
 	rs_emit(t->m->em, RS_EV_VIRT_BLOCK, RS_SRC_MONITOR, t->v->index, b->eip, b->insns, b->rewritten, b->at, NULL);
 	return b->at;
@@ -302,8 +309,10 @@ bool virt_link(struct vmm_virt *t, uint32_t at, uint32_t *eip)
 	*eip = p->eip;
 	patch = p->patch;
 	to = virt_translated(t, *eip);
-	if (to && t->cache->emptied == emptied)
+	if (to && t->cache->emptied == emptied) {
 		set_rel(t, patch, to);
+		wrote(t, patch, 4);
+	}
 	return true;
 }
 
