@@ -208,22 +208,30 @@ static void unmake(struct ctr_cgroup_folder *f)
 	}
 	free(f->dir);
 	f->dir = NULL;
+	f->made = 0;
 }
+
+#define TRIES 20 /* against other containers that remove the last group in a folder that they share with us */
 
 static int make_in(struct ctr_cgroup *cg, const struct ctr_hierarchy *h, const char *rel, const char *wanted,
 		   const struct ctr_cgroup_opts *o, struct rs_err *err)
 {
 	rs_auto_free char *base = o->path[0] == '/' ? rs_xstrdup(h->mount) : base_dir(h);
 	struct ctr_cgroup_folder *f = &cg->f[cg->n++];
-	int rc;
+	int rc = 0;
 
 	*f = (struct ctr_cgroup_folder){ .v2 = h->v2, .controllers = rs_xstrdup(h->controllers) };
-	rc = make_folder(f, base, rel, wanted, o, err);
-	if (rc < 0) {
+	for (unsigned i = 0; i < TRIES; i++) {
+		rc = make_folder(f, base, rel, wanted, o, err);
+		if (rc == 0)
+			break;
 		unmake(f);
-		f->error = -rc;
-		return rc;
+		if (rc != -ENOENT)
+			break;
 	}
+	f->error = rc < 0 ? -rc : 0;
+	if (rc < 0)
+		return rc;
 	if (h->v2) {
 		free(f->controllers);
 		f->controllers = ctr_cgroup_words(f->dir, "cgroup.controllers");

@@ -673,6 +673,38 @@ static void clone3_is_born_into_the_group(void **state)
 	waitpid((pid_t)pid, NULL, 0);
 }
 
+/* Another container was the last user of a folder that both share, and removes it at the worst moment. */
+static int pull_away(void *pulled, const char *dir, struct rs_err *err)
+{
+	rs_auto_free char *parent = rs_xstrdup(dir);
+	char *slash = strrchr(parent, '/');
+
+	(void)err;
+	if (strcmp(slash, "/leaf") != 0 || *(unsigned *)pulled >= 3)
+		return 0;
+	*slash = '\0';
+	*(unsigned *)pulled += rmdir(parent) == 0;
+	return 0;
+}
+
+static void a_shared_folder_may_go(void **state)
+{
+	rs_auto_free char *path = rs_xasprintf("/ringside-test-%d/leaf", (int)getpid());
+	unsigned pulled = 0;
+	struct ctr_cgroup_opts o = { .path = path, .will_make = pull_away, .arg = &pulled };
+	struct rs_err err = RS_ERR_INIT;
+	struct ctr_cgroup *cg;
+
+	(void)state;
+	drop(make(NULL)); /* says when it is skipped */
+	cg = ctr_cgroup_make(&host, &o, NULL, &err);
+	if (!cg)
+		print_error("%s\n", err.text[RS_LANG_EN]);
+	assert_non_null(cg);
+	assert_int_equal(pulled, 3);
+	drop(cg);
+}
+
 static void devices_are_denied(void **state)
 {
 	struct ctr_device_rule rules[] = { { false, 'a', -1, -1, CTR_DEV_ALL }, { true, 'c', 1, 3, CTR_DEV_READ | CTR_DEV_WRITE } };
@@ -745,6 +777,7 @@ int main(void)
 		cmocka_unit_test(groups_freeze_die_and_go),
 		cmocka_unit_test(clone3_is_born_into_the_group),
 		cmocka_unit_test(devices_are_denied),
+		cmocka_unit_test(a_shared_folder_may_go),
 	};
 
 	return cmocka_run_group_tests(tests, open_host, close_host);
