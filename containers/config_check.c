@@ -334,6 +334,8 @@ int ctr_config_check(struct ctr_parse *p, struct ctr_config *c)
 		rc = AT(p, "linux.memoryPolicy", mempolicy(p, c));
 	if (rc == 0 && c->rdt_set)
 		rc = AT(p, "linux.intelRdt", CTR_BAD(p, N_("%s: cache and memory bandwidth allocation is not supported")));
+	if (rc == 0 && c->netdevs.n)
+		rc = AT(p, "linux.netDevices", CTR_BAD(p, N_("%s: moving the host's network devices is not supported")));
 	if (rc == 0 && c->resources_set)
 		rc = ctr_resources_check(&c->resources, p->err);
 	if (rc == 0)

@@ -131,7 +131,7 @@ static const struct ctr_field device[] = {
 	NEED_STR("path", ctr_device, path),
 	INT("major", ctr_device, major, 0, UINT32_MAX),
 	INT("minor", ctr_device, minor, 0, UINT32_MAX),
-	UINT("fileMode", ctr_device, mode, 07777),
+	UINT("fileMode", ctr_device, mode, UINT32_MAX), /* some write the type's bits, too */
 	UINT("uid", ctr_device, uid, UINT32_MAX - 1),
 	UINT("gid", ctr_device, gid, UINT32_MAX - 1),
 	END,

@@ -137,10 +137,11 @@ int ctr_devices(struct ctr_init *in)
 		struct node n = { .path = defaults[i].path, .mode = S_IFCHR | 0666,
 				  .dev = makedev(defaults[i].major, defaults[i].minor) };
 
-		for (unsigned k = 0; k < in->cfg->devices.n; k++) /* the configuration's own row counts */
-			if (strcmp(in->cfg->devices.v[k].path, n.path) == 0)
-				n.path = NULL;
-		if (n.path)
+		bool own = false;
+
+		for (unsigned k = 0; k < in->cfg->devices.n; k++)
+			own |= strcmp(in->cfg->devices.v[k].path, n.path) == 0;
+		if (!own) /* the configuration's row counts */
 			rc = make(in, &n);
 	}
 	for (unsigned i = 0; rc == 0 && i < in->cfg->devices.n; i++) {

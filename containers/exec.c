@@ -134,11 +134,16 @@ static _Noreturn void intermediate(struct ctr_init *in, int wire, int pidfd)
 	in->t.wire = wire;
 	in->t.on = false;
 	in->t.step = CTR_STEP_CGROUP_JOIN;
-	rc = ctr_cgroup_entry_join(&in->entry, &which);
+	rc = ctr_process_cpus(in, in->p->cpus_initial, "execCPUAffinity.initial");
+	if (rc == 0) {
+		rc = ctr_cgroup_entry_join(&in->entry, &which);
+		if (rc)
+			CTR_FAIL(&in->t, &err, -rc, "it cannot enter its cgroup");
+	}
 	ctr_cgroup_entry_close(&in->entry);
 	in->entry.n = 0;
-	if (rc)
-		CTR_FAIL(&in->t, &err, -rc, "it cannot enter its cgroup");
+	if (rc == 0)
+		rc = ctr_process_cpus(in, in->p->cpus_final, "execCPUAffinity.final");
 	/* The container's processes see this one from here on: nothing of it is for them, also where they
 	 * have CAP_SYS_PTRACE, for the binary behind /proc/PID/exe cannot be written (binary.c). */
 	if (geteuid() == 0 && !in->user_ns)

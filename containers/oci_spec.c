@@ -178,6 +178,7 @@ static int run_features(struct oci *o)
 	x = json_object_new_object();
 	json_object_object_add(x, "idmap", enabled(true));
 	json_object_object_add(lin, "mountExtensions", x);
+	json_object_object_add(lin, "netDevices", enabled(false));
 	json_object_object_add(f, "linux", lin);
 	printf("%s\n", json_object_to_json_string_ext(f, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
 	json_object_put(f);

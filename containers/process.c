@@ -110,6 +110,21 @@ static bool list_bits(const char *s, unsigned long *bits, unsigned max)
 	return true;
 }
 
+int ctr_process_cpus(struct ctr_init *in, const char *list, const char *place)
+{
+	cpu_set_t set;
+
+	if (!list || !*list)
+		return 0;
+	CPU_ZERO(&set);
+	snprintf(in->t.place, sizeof(in->t.place), "%s", place);
+	if (!list_bits(list, (unsigned long *)&set, CPU_SETSIZE))
+		return CTR_FAIL(&in->t, in->err, EINVAL, "\"%s\" is no list of processors such as 0-3,7", list);
+	if (CTR_CALL(&in->t, "sched_setaffinity", sched_setaffinity(0, sizeof(set), &set), "0, %s", list) < 0)
+		return CTR_FAIL(&in->t, in->err, errno, "it cannot be bound to the processors %s", list);
+	return 0;
+}
+
 static int label(struct ctr_init *in, const char *file, const char *text, const char *place)
 {
 	rs_auto_close int fd = -1;

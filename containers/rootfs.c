@@ -58,12 +58,18 @@ int ctr_mount_flags(struct ctr_trace *t, int fd, const char *path, unsigned long
 	return -errno;
 }
 
+/* Of the root, without MS_REC; 0: not asked for. */
+static unsigned long asked(const struct ctr_config *c)
+{
+	return c->propagation.set ? c->propagation.u & ~(uint64_t)MS_REC : 0;
+}
+
 int ctr_root_propagation(struct ctr_init *in)
 {
 	const struct ctr_config *c = in->cfg;
 	/* Nothing from here ever goes to the host. What the host mounts still comes in where a mount of the
 	 * configuration asks for it (slave), unless the root is to hear nothing. */
-	unsigned long how = c->propagation.set && (c->propagation.u == MS_PRIVATE || c->propagation.u == MS_UNBINDABLE) ?
+	unsigned long how = asked(c) == MS_PRIVATE || asked(c) == MS_UNBINDABLE ?
 				    MS_PRIVATE : MS_SLAVE;
 
 	if (CTR_CALL(&in->t, "mount", mount(NULL, "/", NULL, MS_REC | how, NULL), "NULL, /, NULL, MS_REC|%s, NULL",
@@ -80,7 +86,7 @@ int ctr_root_bind(struct ctr_init *in)
 		if (CTR_CALL(&in->t, "mount", mount(root, root, NULL, MS_BIND | MS_REC, NULL),
 			     "%s, %s, NULL, MS_BIND|MS_REC, NULL", root, root) < 0)
 			return CTR_FAIL(&in->t, in->err, errno, "the root %s cannot be bound", root);
-		if (!(in->cfg->propagation.set && in->cfg->propagation.u == MS_SLAVE) &&
+		if (asked(in->cfg) != MS_SLAVE &&
 		    CTR_CALL(&in->t, "mount", mount(NULL, root, NULL, MS_PRIVATE | MS_REC, NULL),
 			     "NULL, %s, NULL, MS_REC|MS_PRIVATE, NULL", root) < 0)
 			return CTR_FAIL(&in->t, in->err, errno, "the root %s cannot be bound", root);
@@ -132,10 +138,10 @@ int ctr_root_pivot(struct ctr_init *in)
 int ctr_root_attr(struct ctr_init *in)
 {
 	const struct ctr_config *c = in->cfg;
-	uint64_t prop = c->propagation.set ? c->propagation.u : 0;
+	unsigned long prop = asked(c);
 
 	if ((prop == MS_SHARED || prop == MS_UNBINDABLE) &&
-	    CTR_CALL(&in->t, "mount", mount(NULL, "/", NULL, prop, NULL), "NULL, /, NULL, 0x%llx", (unsigned long long)prop) < 0)
+	    CTR_CALL(&in->t, "mount", mount(NULL, "/", NULL, c->propagation.u, NULL), "NULL, /, NULL, 0x%lx", prop) < 0)
 		return CTR_FAIL(&in->t, in->err, errno, "the propagation of the root cannot be set");
 	if (c->root.readonly) {
 		rs_auto_close int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);

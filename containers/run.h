@@ -106,6 +106,8 @@ int ctr_mount_at(struct ctr_trace *t, const char *source, int target, const char
 /* ---- process.c, caps.c, seccomp.c, terminal.c, hooks.c ---- */
 int ctr_identity(struct ctr_init *in);
 int ctr_process_attributes(struct ctr_init *in);
+/* process.execCPUAffinity: NULL or "" changes nothing. */
+int ctr_process_cpus(struct ctr_init *in, const char *list, const char *place);
 int ctr_process_user(struct ctr_init *in);
 /* pid 0: of the caller. */
 int ctr_process_rlimits(struct ctr_trace *t, const struct ctr_process *p, pid_t pid, struct rs_err *err);

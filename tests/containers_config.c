@@ -74,7 +74,7 @@ static const struct row {
 	{ HEAD ",\"linux\":{\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"defaultErrnoRet\":1}}}", "linux.seccomp.defaultErrnoRet: SCMP_ACT_ALLOW takes no error number", 1, 0 },
 	{ HEAD ",\"linux\":{\"resources\":{\"memory\":{\"limit\":\"1\"}}}}", "linux.resources.memory.limit: must be integer, not string", 1, 0 },
 	{ HEAD ",\"linux\":{\"resources\":{\"devices\":[{\"access\":\"r\"}]}}}", "linux.resources.devices[0]: needs allow", 1, 0 },
-	{ HEAD ",\"linux\":{\"rootfsPropagation\":\"rslave\"}}", "linux.rootfsPropagation: \"rslave\" is not one of shared", 1, 0 },
+	{ HEAD ",\"linux\":{\"rootfsPropagation\":\"master\"}}", "linux.rootfsPropagation: \"master\" is not one of shared", 1, 0 },
 	{ HEAD ",\"linux\":{\"intelRdt\":{}}}", "linux.intelRdt: cache and memory bandwidth", 1, 0 },
 	{ HEAD ",\"hooks\":{\"prestart\":[{\"path\":\"true\"}]}}", "hooks.prestart[0].path: must be an absolute path", 1, 0 },
 	{ HEAD ",\"hooks\":{\"poststop\":[{\"path\":\"/x\",\"timeout\":0}]}}", "hooks.poststop[0].timeout: must be between 1", 1, 0 },

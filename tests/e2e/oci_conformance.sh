@@ -356,6 +356,8 @@ is "$s" "ptmx" "*pts/ptmx" "$(run 'readlink /dev/ptmx')"
 linux=',"devices":[{"path":"/dev/mine","type":"c","major":1,"minor":3,"fileMode":384,"uid":3,"gid":4},{"path":"/deep/er/fifo","type":"p"}]'
 is "$s" "a device with mode and owner" "1:3 600 3 4" "$(run "stat -c '%t:%T %a %u %g' /dev/mine")"
 is "$s" "a pipe elsewhere" "fifo" "$(run 'stat -c %F /deep/er/fifo')"
+linux=',"devices":[{"path":"/dev/null","type":"c","major":1,"minor":3,"fileMode":8630},{"path":"/dev/zero","type":"c","major":1,"minor":5,"fileMode":384}]'
+is "$s" "a default device with a mode of its own" "666 600" "$(run 'echo $(stat -c %a /dev/null /dev/zero)')"
 rm -rf "$B/rootfs/deep"; touch "$B/rootfs/etc/taken"; echo x >"$B/rootfs/etc/taken"
 linux=',"devices":[{"path":"/etc/taken","type":"c","major":1,"minor":3}]'; fails "$s" "another file is there"
 linux=',"devices":[{"path":"/dev/x","type":"q","major":1,"minor":3}]'; fails "$s" "an unknown type"
@@ -438,6 +440,8 @@ s="exec"
 reset; config "sleep 60"; oci run -d --bundle "$B" ex </dev/null >/dev/null 2>&1
 is "$s" "another process inside" inside "$(oci exec ex hostname </dev/null 2>&1)"
 is "$s" "in the same namespaces" "$(oci exec ex readlink /proc/1/ns/net </dev/null)" "$(oci exec ex readlink /proc/self/ns/net </dev/null)"
+echo '{"cwd":"/secret","args":["sh","-c","pwd; grep Cpus_allowed_list /proc/self/status"],"env":["PATH=/bin"],"user":{"uid":0,"gid":0},"execCPUAffinity":{"final":"0"}}' >"$dir/process.json"
+is "$s" "a process object, execCPUAffinity" "/secret*Cpus_allowed_list:*0" "$(oci exec --process "$dir/process.json" ex </dev/null 2>&1)"
 oci exec ex sh -c 'exit 5' </dev/null; is "$s" "its exit status" 5 $?
 is "$s" "env, cwd, user" "7 /secret x" "$(oci exec --env X=x --cwd /secret --user 7:8 ex sh -c 'echo $(id -u) $(pwd) $X' </dev/null 2>&1)"
 is "$s" "capabilities of the configuration" "$(oci exec ex grep CapBnd /proc/1/status </dev/null)" "$(oci exec ex grep CapBnd /proc/self/status </dev/null)"
