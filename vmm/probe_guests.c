@@ -233,7 +233,7 @@ const struct probe_guest vmm_probe_guests[] = {
 	{.name = "kvm.port", .advice = OTHER_HOST, CODE(port), RING0},
 	{.name = "kvm.mmio", .advice = OTHER_HOST, CODE(mmio), RING0, .mmio = true},
 	{.name = "kvm.dirty-log", .advice = OTHER_HOST, CODE(dirty), RING0, .dirty_log = true},
-	{.name = "kvm.exit-count", .advice = OTHER_HOST, CODE(exits), RING0, .count_exits = true},
+	{.name = "kvm.exit-count", .advice = N_("Lessons that need it run where VT-x or AMD-V is behind KVM."), CODE(exits), RING0, .count_exits = true},
 	{.name = "kvm.insn.sse", .advice = SMALL, CODE(sse), RING0},
 	{.name = "kvm.insn.fwait", .advice = SMALL, CODE(fwait), RING0},
 	{.name = "kvm.insn.cmpxchg16b", .advice = SMALL, CODE(cmpxchg16b), RING0},
