@@ -73,9 +73,8 @@ struct emu_ia_desc {
 	void (*cr8)(void *arg, uint64_t cr8);            /* the guest wrote CR8; reads: state.cr8 */
 	uint64_t (*tsc)(void *arg);                      /* NULL: the host's */
 	void (*cross)(void *arg, const struct emu_ia_cross *c); /* the CPL changed, or a gate was passed */
-	/* VMCALL or VMMCALL; true: done (results through emu_ia_set_gpr); NULL or false: #UD. */
+	/* VMCALL or VMMCALL; true: done (results through emu_ia_set_gpr_of); NULL or false: #UD. */
 	bool (*hypercall)(void *arg);
-	/* An access to a page of RAM that its owner watches (emu_ia_watch): not yet. */
 	const char *engine;     /* "jit", "interp", NULL: the best one here */
 	unsigned physical_bits; /* MAXPHYADDR, 32 to 46; 0: 40 */
 };

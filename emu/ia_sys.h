@@ -8,7 +8,8 @@
  *   ia_event.c     exceptions and interrupts through the IDT, double fault, shutdown
  *   ia_iret.c      IRET       ia_far.c   far jumps, calls, returns, gates      ia_task.c   task switches
  *   ia_fast.c      syscall, sysret, sysenter, sysexit, swapgs
- *   ia_system.c    system instructions: which routine      ia_control.c   CR, DR, MSR      ia_cpuid.c   CPUID
+ *   ia_door.c      from translated code to C      ia_system.c    system instructions: which routine
+ *   ia_control.c   CR, DR, MSR      ia_cpuid.c   CPUID
  *   ia_io.c        ports, string I/O, the I/O permission bitmap
  *
  * A routine returns 0, or an exception (EMU_EXC_VECTOR + n) with its error code in sys->error; nothing of the
@@ -31,9 +32,8 @@ enum { IA_V_DE, IA_V_DB, IA_V_NMI, IA_V_BP, IA_V_OF, IA_V_BR, IA_V_UD, IA_V_NM, 
 /* CR0, CR4, EFER beyond ia_mmu.h. */
 enum { IA_CR0_PE = 1, IA_CR0_MP = 2, IA_CR0_EM = 4, IA_CR0_TS = 8, IA_CR0_ET = 16, IA_CR0_NE = 32, IA_CR0_AM = 1 << 18,
        IA_CR0_NW = 1 << 29, IA_CR0_CD = 1 << 30 };
-enum { IA_CR4_VME = 1, IA_CR4_PVI = 2, IA_CR4_TSD = 4, IA_CR4_DE = 8, IA_CR4_MCE = 64, IA_CR4_PCE = 256,
-       IA_CR4_OSFXSR = 512, IA_CR4_OSXMMEXCPT = 1024, IA_CR4_UMIP = 1 << 11, IA_CR4_FSGSBASE = 1 << 16,
-       IA_CR4_OSXSAVE = 1 << 18 };
+enum { IA_CR4_TSD = 4, IA_CR4_DE = 8, IA_CR4_PCE = 256, IA_CR4_OSFXSR = 512, IA_CR4_OSXMMEXCPT = 1024,
+       IA_CR4_FSGSBASE = 1 << 16 };
 enum { IA_EFER_SCE = 1, IA_EFER_LME = 256 };
 
 #define IA_SLOTS 32
@@ -45,10 +45,11 @@ struct emu_ia_event {
 	uint32_t error;
 };
 
+#define IA_JUMP_LIST 2048u
+#define IA_JUMP_GLOBAL 0x8000u  /* it leads to a global page */
+
 /* An instruction that C did before: found by its linear address, and good while the bytes are the same. */
 #define IA_DECODED_CACHE 256u
-#define IA_JUMP_LIST 2048u
-#define IA_JUMP_GLOBAL 0x8000u
 struct ia_decoded {
 	uint64_t pc;
 	uint8_t bits, bytes[16];
@@ -80,7 +81,7 @@ struct emu_ia_vcpu {
 	bool alone;                     /* the block that runs is one instruction */
 	bool stop;                      /* a callback asked for it */
 	bool no_code;
-	uint32_t error;                 /* of the exception that a routine returns */
+	uint32_t error;                 /* of the exception that a routine returns, when it has one */
 	bool external;                  /* EXT in error codes: delivering something external */
 	struct emu_ia_event event;
 	struct ia_decoded decoded[IA_DECODED_CACHE];
@@ -101,7 +102,6 @@ struct emu_ia_vcpu {
 	atomic_bool irq, nmi, kicked;   /* the line; edges */
 	uint8_t *code_page;             /* a bit for each physical page with code */
 	struct emu_ia_cross cross;      /* being told: `from` was noted */
-	bool crossing;
 };
 
 static inline struct emu_ia_vcpu *ia_sys(const struct emu_cpu *cpu)
@@ -143,7 +143,6 @@ int ia_mem_probe(struct emu_ia_vcpu *v, uint64_t linear, unsigned bytes, bool wr
 /* Offsets in a segment: limits and rights, then as above. */
 int ia_seg_check(struct emu_ia_vcpu *v, unsigned seg, uint64_t offset, unsigned bytes, bool write);
 uint64_t ia_seg_linear(const struct emu_ia_vcpu *v, unsigned seg, uint64_t offset);
-/* #SS or #GP for an address that is not canonical. */
 void ia_mem_mode(struct emu_ia_vcpu *v);  /* after a change of CPL, AC: which TLB */
 void ia_code_written(struct emu_ia_vcpu *v, uint64_t gpa, uint64_t bytes); /* blocks from there go */
 bool ia_code_hit(struct emu_ia_vcpu *v, uint64_t gpa, unsigned bytes);     /* ... are there any? */
@@ -230,7 +229,7 @@ int ia_set_control(struct emu_ia_vcpu *v, uint64_t cr0, uint64_t cr3, uint64_t c
 void ia_flush_jumps(struct emu_ia_vcpu *v, bool globals_too);
 void ia_flush_jumps_to(struct emu_ia_vcpu *v, uint64_t linear); /* one page, or the large page around it */
 enum emu_exc ia_assist(struct emu_cpu *cpu);
-/* Would a data access or a fetch there hit a debug register? DR6 bits. */
+/* Would a fetch, or a data access, there hit a debug register? DR6 bits. */
 uint32_t ia_breakpoint_code(const struct emu_ia_vcpu *v, uint64_t linear);
 uint32_t ia_breakpoint_data(const struct emu_ia_vcpu *v, uint64_t linear, unsigned bytes, bool write);
 bool ia_watched(void *v, uint64_t page); /* is there a data breakpoint in that linear page? */

@@ -105,7 +105,7 @@ static struct ia_machine *machine_new(const char *engine, uint64_t bytes)
 	return m;
 }
 
-static void machine_free(struct ia_machine *m)
+static inline void machine_free(struct ia_machine *m)
 {
 	emu_ia_free(m->cpu);
 	munmap(m->ram, m->bytes);
@@ -146,7 +146,7 @@ static struct emu_ia_seg flat_segment(uint16_t selector, unsigned type, unsigned
 				    .l = l, .db = db, .g = true, .dpl = (uint8_t)dpl };
 }
 
-static void machine_long(struct ia_machine *m, uint64_t rip)
+static inline void machine_long(struct ia_machine *m, uint64_t rip)
 {
 	struct emu_ia_state s;
 
@@ -176,7 +176,7 @@ static void machine_long(struct ia_machine *m, uint64_t rip)
  * 28 TSS (at 0x600, SS0:ESP0 10:9000), 30 a second TSS (at 0x700), 38 ... 78 free for the guest; IDT at 0x4000. */
 enum { TSS2 = 0x700 };
 
-static void machine_protected(struct ia_machine *m, uint64_t rip)
+static inline void machine_protected(struct ia_machine *m, uint64_t rip)
 {
 	static const uint64_t gdt[] = { 0, 0x00cf9b000000ffff, 0x00cf93000000ffff, 0x00cff3000000ffff, 0x00cffb000000ffff,
 					0x0000890006000067, 0x0000890007000067 };

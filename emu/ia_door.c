@@ -1,0 +1,137 @@
+/* The door from translated code to C: all instructions that it leaves come through here (ia_sys.h). */
+#include <string.h>
+
+#include "emu/ia_sys.h"
+
+/* Many operations are there with MMX registers and, since SSE2, with xmm ones. */
+static bool uses_xmm(const struct emu_ia_insn *i)
+{
+	for (unsigned n = 0; n < 2; n++) {
+		enum emu_ia_place p = emu_ia_place(i, n);
+
+		if (p == IA_PLACE_V || p == IA_PLACE_W || p == IA_PLACE_U)
+			return true;
+	}
+	return false;
+}
+
+/* May the floating-point units be used now? (SDM volume 3A, 2.5, table 2-2 and 13.1) */
+static int fpu_allowed(struct emu_ia_vcpu *v, const struct emu_ia_insn *i)
+{
+	bool em = v->mmu.cr0 & IA_CR0_EM, ts = v->mmu.cr0 & IA_CR0_TS;
+
+	if (i->op == IA_fwait)
+		return ts && (v->mmu.cr0 & IA_CR0_MP) ? ia_fault(v, IA_V_NM, 0) : 0;
+	if (uses_xmm(i))
+		return em || !(v->mmu.cr4 & IA_CR4_OSFXSR) ? IA_UNDEFINED_INSN(v) : ts ? ia_fault(v, IA_V_NM, 0) : 0;
+	switch (emu_ia_ops[i->op].feature) {
+	case IA_FEATURE_FPU: case IA_FEATURE_FXSR: return em || ts ? ia_fault(v, IA_V_NM, 0) : 0;
+	case IA_FEATURE_MMX: return em ? IA_UNDEFINED_INSN(v) : ts ? ia_fault(v, IA_V_NM, 0) : 0;
+	case IA_FEATURE_SSE: case IA_FEATURE_SSE2: case IA_FEATURE_SSE3: case IA_FEATURE_SSSE3:
+		return em || !(v->mmu.cr4 & IA_CR4_OSFXSR) ? IA_UNDEFINED_INSN(v) : ts ? ia_fault(v, IA_V_NM, 0) : 0;
+	default: return 0;
+	}
+}
+
+/* A floating-point error that CR4 does not let through is #UD; CR0.NE clear: no external pin is wired, so #MF, too. */
+static int fpu_fault(struct emu_ia_vcpu *v, int e)
+{
+	if (e == EMU_IA_XM && !(v->mmu.cr4 & IA_CR4_OSXMMEXCPT))
+		return IA_UNDEFINED_INSN(v);
+	return e;
+}
+
+/* Bytes of the instruction at pc; *n: how many could be read. */
+static void fetch(struct emu_ia_vcpu *v, uint8_t code[IA_INSN_MAX], unsigned *n)
+{
+	uint64_t pc = v->cpu->pc, gpa;
+	enum emu_ia_as as = v->cpl == 3 ? IA_AS_USER : IA_AS_KERNEL;
+	uint32_t error;
+
+	for (*n = 0; *n < IA_INSN_MAX;) {
+		unsigned left = 4096 - (unsigned)((pc + *n) % 4096), want = IA_INSN_MAX - *n;
+		uint8_t *host;
+
+		if (emu_ia_translate_address(&v->mmu, pc + *n, IA_FETCH, as, &gpa, &host, &error) != IA_MAPPED || !host)
+			return;
+		if (want > left)
+			want = left;
+		memcpy(code + *n, host, want);
+		*n += want;
+	}
+}
+
+static bool same_bytes(const uint8_t a[16], const uint8_t b[16], unsigned n)
+{
+	unsigned __int128 x, y;
+
+	memcpy(&x, a, 16);
+	memcpy(&y, b, 16);
+	return !((x ^ y) << (16 - n) * 8);
+}
+
+static bool is_fp(const struct emu_ia_insn *i)
+{
+	switch (emu_ia_ops[i->op].feature) {
+	case IA_FEATURE_FPU: case IA_FEATURE_FXSR: case IA_FEATURE_MMX: case IA_FEATURE_SSE: case IA_FEATURE_SSE2:
+	case IA_FEATURE_SSE3: case IA_FEATURE_SSSE3:
+		return true;
+	default:
+		return i->op == IA_fwait || uses_xmm(i);
+	}
+}
+
+/* The instruction at pc, or NULL. */
+static const struct ia_decoded *decode(struct emu_ia_vcpu *v)
+{
+	struct ia_decoded *d = &v->decoded[(v->cpu->pc ^ v->cpu->pc >> 8) % IA_DECODED_CACHE];
+	uint8_t code[16] = { 0 };
+	unsigned n;
+
+	fetch(v, code, &n);
+	if (d->i.len && d->pc == v->cpu->pc && d->bits == v->mode.bits && n >= d->i.len && same_bytes(d->bytes, code, d->i.len))
+		return d;
+	d->i.len = 0;
+	if (emu_ia_decode(code, n, v->mode.bits, &d->i) != IA_DECODED) {
+		d->i.len = 0;
+		return NULL;
+	}
+	d->pc = v->cpu->pc;
+	d->bits = v->mode.bits;
+	memcpy(d->bytes, code, sizeof(code));
+	d->fp = is_fp(&d->i);
+	return d;
+}
+
+enum emu_exc ia_assist(struct emu_cpu *cpu)
+{
+	struct emu_ia_vcpu *v = ia_sys(cpu);
+	const struct ia_decoded *d;
+	const struct emu_ia_insn *i;
+	uint64_t next;
+	int e;
+
+	v->count.assists++;
+	v->error = 0;
+	d = decode(v);
+	if (!d)
+		return (enum emu_exc)IA_UNDEFINED_INSN(v);
+	i = &d->i;
+	next = v->mode.bits == 64 ? cpu->pc + i->len
+		: (uint32_t)(v->mode.cs_base + ((cpu->pc + i->len - v->mode.cs_base) & (v->mode.bits == 16 ? 0xffff : 0xffffffff)));
+	e = EMU_EXC_COMPLEX;
+	if (d->fp) {
+		e = fpu_allowed(v, i);
+		if (!e)
+			e = emu_ia_do_x87(cpu, i);
+		if (e == EMU_EXC_COMPLEX)
+			e = emu_ia_sse(cpu, i);
+	}
+	if (e == EMU_EXC_COMPLEX)
+		e = ia_system(v, i, &next);
+	if (e == EMU_EXC_COMPLEX)
+		e = IA_UNDEFINED_INSN(v);
+	if (!e)
+		cpu->pc = next;
+	return (enum emu_exc)fpu_fault(v, e);
+}
