@@ -12,41 +12,11 @@
 
 #include <cmocka.h>
 
+#include "tests/vmm_played.h"
 #include "vmm/virt.h"
 
 #define CODE 0x10000u
 #define STACK 0x5000u
-
-/* -- a CPU that only has registers -- */
-
-static struct vmm_cpu_state cpu;
-
-static int get_state(struct vmm_vcpu *v, struct vmm_cpu_state *out, struct rs_err *err)
-{
-	(void)v, (void)err;
-	*out = cpu;
-	return 0;
-}
-
-static int set_state(struct vmm_vcpu *v, const struct vmm_cpu_state *in, struct rs_err *err)
-{
-	(void)v, (void)err;
-	cpu = *in;
-	return 0;
-}
-
-static void eager(struct vmm_vcpu *v, bool on)
-{
-	(void)v, (void)on;
-}
-
-static void vm_free(struct vmm_machine *m)
-{
-	(void)m;
-}
-
-static const struct vmm_engine_ops ops = { .name = "played", .get_state = get_state, .set_state = set_state,
-					   .eager = eager, .vm_free = vm_free };
 
 static struct vmm_machine *m;
 static struct vmm_virt *t;
@@ -60,7 +30,7 @@ static void begin(enum rs_technique technique)
 	d.technique = technique;
 	m = vmm_machine_new(&d, NULL, NULL);
 	assert_non_null(m);
-	m->ops = &ops;
+	m->ops = &played_ops;
 	assert_int_equal(vmm_entry_setup(m, &m->desc, CODE, &cpu, NULL), 0);
 	assert_int_equal(vmm_virt_new(&m->vcpu, &cpu, NULL), 0);
 	assert_int_equal(vmm_trace_new(&m->vcpu, NULL), 0);
@@ -100,7 +70,7 @@ static void callout(const char *bytes, unsigned n)
 	memcpy(m->ram + CODE, bytes, n);
 	memset(m->ram + CODE + n, 0x90, 4);
 	virt_cache_free(t);
-	assert_int_equal(virt_cache_new(t, NULL), 0);
+	virt_cache_new(t);
 	at = virt_translated(t, CODE);
 	assert_int_equal(t->pages[at - t->base], 0xcd);
 	assert_int_equal(t->pages[at - t->base + 1], VIRT_INT_CALLOUT);
@@ -319,7 +289,7 @@ static void blocks(void **state)
 	begin(RS_TECHNIQUE_TRANSLATE);
 	memcpy(m->ram + CODE, code, sizeof(code));
 	virt_cache_free(t);
-	virt_cache_new(t, NULL);
+	virt_cache_new(t);
 	at = virt_translated(t, CODE);
 	assert_int_equal(virt_translated(t, CODE), at);
 	assert_memory_equal(t->pages + (at - t->base), "\x40\xcd\x81\x0f\x84", 5);

@@ -30,9 +30,9 @@ int vmm_virt_new(struct vmm_vcpu *v, struct vmm_cpu_state *s, struct rs_err *err
 	t->tr_base = (uint32_t)s->tr.base;
 	t->tr_limit = s->tr.limit;
 	t->cs = s->cs.selector;
-	r = t->technique == RS_TECHNIQUE_TRANSLATE ? virt_cache_new(t, err) : 0;
-	if (r == 0)
-		r = virt_memory_init(t, s, err);
+	if (t->technique == RS_TECHNIQUE_TRANSLATE)
+		virt_cache_new(t);
+	r = virt_memory_init(t, s, err);
 	if (r == 0 && t->cache) {
 		t->frame->eip = virt_translated(t, t->frame->eip);
 		t->frame->cs = VIRT_SEL_CACHE;

@@ -189,7 +189,6 @@ struct virt_insn {
 	char text[RS_TEXT_SIZE];
 };
 void virt_decode(const uint8_t *code, size_t n, int bits, uint32_t eip, struct virt_insn *out);
-const char *virt_how_name(enum virt_how how);
 
 /* -- virt_emulate.c -- */
 /* Does *in at t->s. On success t->s.rip stands behind it, or where it led. */
@@ -208,7 +207,7 @@ struct virt_fault virt_far_jump(struct vmm_virt *t, unsigned selector, uint32_t 
 struct virt_fault virt_load_ss(struct vmm_virt *t, unsigned selector);
 
 /* -- virt_translate.c -- */
-int virt_cache_new(struct vmm_virt *t, struct rs_err *err);
+void virt_cache_new(struct vmm_virt *t);
 void virt_cache_free(struct vmm_virt *t);
 /* Where the code at eip was rewritten to; rewrites it when it was not yet. 0: no code can be read there. */
 uint32_t virt_translated(struct vmm_virt *t, uint32_t eip);

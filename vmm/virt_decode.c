@@ -6,13 +6,6 @@
 
 #include "vmm/virt.h"
 
-const char *virt_how_name(enum virt_how how)
-{
-	static const char *const names[] = { "traps", "silent", "sometimes" };
-
-	return names[how];
-}
-
 static void by_mnemonic(ZydisMnemonic mnemonic, struct virt_insn *out)
 {
 	switch (mnemonic) {

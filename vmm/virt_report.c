@@ -10,7 +10,7 @@ static void fetch_text(struct vmm_virt *t, char text[RS_TEXT_SIZE])
 	struct virt_insn in;
 	uint32_t n = sizeof(code);
 
-	while (n && !virt_read(t, (uint32_t)t->s.rip, code, n))
+	while (n && !virt_read(t, (uint32_t)(t->s.cs.base + t->s.rip), code, n))
 		n--;
 	virt_decode(code, n, vmm_mode_bits(&t->s), (uint32_t)t->s.rip, &in);
 	snprintf(text, RS_TEXT_SIZE, "%s", in.len ? in.text : "(bad)");

@@ -41,12 +41,10 @@ struct virt_cache {
 	uint16_t hash[HASH];   /* 1 + index of a block; 0: free */
 };
 
-int virt_cache_new(struct vmm_virt *t, struct rs_err *err)
+void virt_cache_new(struct vmm_virt *t)
 {
-	(void)err;
 	t->cache = rs_xcalloc(1, sizeof(*t->cache));
 	t->cache->used = VIRT_CACHE;
-	return 0;
 }
 
 void virt_cache_free(struct vmm_virt *t)

@@ -4,41 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/vmm_played.h"
 #include "vmm/virt.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define CODE 0x10000u
 #define ROUNDS 16
-
-static struct vmm_cpu_state cpu;
-
-static int get_state(struct vmm_vcpu *v, struct vmm_cpu_state *out, struct rs_err *err)
-{
-	(void)v, (void)err;
-	*out = cpu;
-	return 0;
-}
-
-static int set_state(struct vmm_vcpu *v, const struct vmm_cpu_state *in, struct rs_err *err)
-{
-	(void)v, (void)err;
-	cpu = *in;
-	return 0;
-}
-
-static void eager(struct vmm_vcpu *v, bool on)
-{
-	(void)v, (void)on;
-}
-
-static void vm_free(struct vmm_machine *m)
-{
-	(void)m;
-}
-
-static const struct vmm_engine_ops ops = { .name = "played", .get_state = get_state, .set_state = set_state,
-					   .eager = eager, .vm_free = vm_free };
 
 static void holds(bool what)
 {
@@ -118,7 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	d.technique = (enum rs_technique)(RS_TECHNIQUE_TRAP + data[0] % 3);
 	m = vmm_machine_new(&d, NULL, NULL);
 	holds(m);
-	m->ops = &ops;
+	m->ops = &played_ops;
 	holds(!vmm_entry_setup(m, &m->desc, CODE, &cpu, NULL));
 	/* The end of the input is code; a part of it is also laid over the guest's tables. */
 	memcpy(m->ram + CODE, data + size / 2, size - size / 2 < 0x1000 ? size - size / 2 : 0x1000);
