@@ -3,12 +3,12 @@
  *   ctr.h        this: load a configuration, create, start, wait, kill, exec, delete
  *   steps.def    every step with the reason for it: enum, events, errors, pauses
  *   config*.c/.h config.json -> struct ctr_config, by one table of fields; mistakes with their place
- *   names.c, *.def   namespaces, capabilities, mount options, ...: the words of runtime-spec
+ *   words.c, *.def   namespaces, capabilities, mount options, ...: the words of runtime-spec
  *   watch.c/.h   steps and system calls: journal, events, pauses
  *   wire.c/.h    what the runtime and the container's first process say to each other
- *   create.c     the runtime's side of creation      init.c  the first process's side
+ *   create.c serve.c  the runtime's side of creation      init.c  the first process's side
  *   ns.c idmap.c namespaces, user ids                binary.c  why the container cannot reach our binary
- *   rootfs.c mounts.c devices.c paths.c resolve.c    the file system inside
+ *   rootfs.c mount*.c devices.c paths.c resolve.c    the file system inside
  *   process.c caps.c seccomp.c terminal.c hooks.c    the process inside
  *   state.c ops.c exec.c                             the folder of a container, and what is done with it
  *   cgroup*.c/.h overlay*.c network*.c               limits, layers, networks (their headers say more)

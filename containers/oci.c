@@ -79,16 +79,16 @@ static int take(struct oci *o, int argc, char **argv, int *i)
 {
 	const char *s = argv[*i], *eq, *value = "";
 	const struct oci_opt *opt;
-	bool isLong = s[1] == '-';
+	bool is_long = s[1] == '-';
 	size_t n;
 
-	s += isLong ? 2 : 1;
+	s += is_long ? 2 : 1;
 	eq = strchr(s, '=');
 	n = eq ? (size_t)(eq - s) : strlen(s);
 	/* one dash before a long name is what urfave's parser lets pass, and so callers may write it */
-	opt = find(o->verb ? o->verb->opts : NULL, s, n, !isLong && n == 1 ? *s : 0);
+	opt = find(o->verb ? o->verb->opts : NULL, s, n, !is_long && n == 1 ? *s : 0);
 	if (!opt)
-		opt = find(oci_globals, s, n, !isLong && n == 1 ? *s : 0);
+		opt = find(oci_globals, s, n, !is_long && n == 1 ? *s : 0);
 	if (!opt)
 		return oci_usage(o, N_("there is no option %s"), argv[*i]);
 	if (opt->value) {

@@ -161,6 +161,8 @@ int ctr_destroy(struct ctr_container *c, struct rs_err *err);
 pid_t ctr_clone_in(struct ctr_container *c, struct ctr_init *in, uint64_t flags, int *pidfd);
 void ctr_reaped(struct ctr_container *c); /* somebody else has taken its end */
 int ctr_pid_file(const char *path, pid_t pid, struct rs_err *err); /* path NULL: nothing */
+/* GO, or STOP when rc is not 0. */
+int ctr_wire_answer(struct ctr_container *c, int rc);
 /* Takes messages of the first process until `until` (then 0) or its end or failure. */
 int ctr_serve(struct ctr_container *c, unsigned until, struct rs_err *err);
 
