@@ -5,6 +5,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <pthread.h>
+#include <unistd.h>
+
 #include "tests/ia_guests.h"
 
 GUEST(flat, 64,
@@ -368,6 +371,60 @@ static void test_data_breakpoints(void **state)
 	machine_free(m);
 }
 
+/* From another thread: a kick ends the tightest loops, of each kind of jump; an interrupt is taken in one. */
+GUEST(spin, 64,
+      "gate 0x30, 9f; sti; mov ebx, 0x401ffa; pages; page 1, 0x101003; page 2, 0x102003\n"
+      "mov dword ptr [0x101ffa], 0xc3909090; mov byte ptr [0x102000], 0xc3; lea r8, [rip + 2f]; out 0xec, eax\n"
+      "1: cmp r9d, 1; je 3f; cmp r9d, 2; je 4f; cmp r9d, 3; je 5f; jmp 1b\n"
+      "2: jmp r8; 3: jmp r8; 4: call rbx; jmp 4b; 5: mov eax, [0x20000]; push rax; pop rdx; mov ecx, 100; 6: dec ecx; jnz 6b; jmp 5b\n"
+      "9: inc r10d; iretq\n")
+struct kicker {
+	struct ia_machine *m;
+	bool irq;
+};
+static void *kick_soon(void *arg)
+{
+	struct kicker *k = arg;
+
+	usleep(2000);
+	if (k->irq) {
+		k->m->vector = 0x30;
+		emu_ia_irq(k->m->cpu, true);
+		usleep(2000);
+	}
+	emu_ia_kick(k->m->cpu);
+	return NULL;
+}
+static void test_kick(void **state)
+{
+	struct ia_machine *m = LOAD(spin);
+	struct kicker k = { m, false };
+	unsigned taken = 0;
+
+	(void)state;
+	machine_long(m, CODE);
+	for (unsigned n = 0; n < 24; n++) {
+		pthread_t t;
+
+		k.irq = n & 1;
+		taken += k.irq;
+		emu_ia_set_gpr_of(m->cpu, 9, n / 6);
+		assert_int_equal(pthread_create(&t, NULL, kick_soon, &k), 0);
+		assert_int_equal(emu_ia_run(m->cpu, 0), IA_EXIT_KICK);
+		pthread_join(t, NULL);
+		if (n % 6 == 5) { /* out of the loop that has no end */
+			struct emu_ia_state s;
+
+			emu_ia_get(m->cpu, &s);
+			s.rip = CODE;
+			s.gpr[4] = 0x8000;
+			emu_ia_set(m->cpu, &s, NULL);
+		}
+	}
+	assert_int_equal(emu_ia_gpr_of(m->cpu, 10), taken);
+	machine_free(m);
+}
+
 /* Budget, steps and breakpoints are exact. */
 GUEST(count, 64, "1: inc ecx; nop; jmp 1b\n")
 static void test_budget(void **state)
@@ -405,6 +462,7 @@ int main(void)
 		cmocka_unit_test(test_remapped_code),
 		cmocka_unit_test(test_across_pages),
 		cmocka_unit_test(test_compatibility),
+		cmocka_unit_test(test_kick),
 		cmocka_unit_test(test_budget),
 		cmocka_unit_test(test_sse),
 		cmocka_unit_test(test_data_breakpoints),
