@@ -119,8 +119,17 @@ void vmm_board_sync(struct vmm_vcpu *v)
 	struct vmm_machine *m = v->m;
 	uint64_t now = vmm_guest_ns(m), next = catch_up(m, now);
 
+	m->pc->changed = false;
 	vmm_board_line(v);
 	set_timer(m, next, now);
+}
+
+void vmm_board_touched(struct vmm_vcpu *v)
+{
+	if (v->m->pc->changed)
+		vmm_board_sync(v);
+	else
+		vmm_board_line(v);
 }
 
 int vmm_board_ack(struct vmm_vcpu *v)

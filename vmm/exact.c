@@ -93,6 +93,10 @@ void vmm_exact_sample(struct vmm_vcpu *v)
 
 	if (t->exact || v->cpl == t->cpl)
 		return;
+	if (v->m->desc.trace == VMM_TRACE_EXITS) { /* the engine counts none */
+		vmm_crossed(v, v->cpl, RS_VIA_UNSEEN, v->rip, RS_SRC_EXIT, NULL);
+		return;
+	}
 	rs_emit(v->m->em, RS_EV_CPU_RING, RS_SRC_EXIT, v->index, t->cpl, v->cpl, RS_VIA_UNSEEN, v->rip, NULL);
 	t->cpl = v->cpl;
 }

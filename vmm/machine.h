@@ -229,6 +229,8 @@ uint64_t vmm_guest_ns(const struct vmm_machine *m);
 /* Catches the devices up, tells the engine the interrupt line, sets the timer. */
 void vmm_board_sync(struct vmm_vcpu *v);
 void vmm_board_line(struct vmm_vcpu *v); /* the line alone */
+/* After an access of the guest: as much of it as the access can have changed. */
+void vmm_board_touched(struct vmm_vcpu *v);
 /* The CPU takes an interrupt: the vector, or -1. */
 int vmm_board_ack(struct vmm_vcpu *v);
 /* After HLT: waits for an interrupt, orders meanwhile. False: none can come. */

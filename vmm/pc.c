@@ -112,15 +112,63 @@ static void port80_write(void *dev, unsigned off, unsigned size, uint64_t value)
 	pc->port80 = (uint8_t)value;
 }
 
+/* -- devices whose plans a write may change -- */
+
+static uint64_t pit_read(void *dev, unsigned off, unsigned size)
+{
+	struct vmm_pc *pc = dev;
+
+	return vmm_pit_read(&pc->pit, off, size);
+}
+
+static void pit_write(void *dev, unsigned off, unsigned size, uint64_t value)
+{
+	struct vmm_pc *pc = dev;
+
+	pc->changed = true;
+	vmm_pit_write(&pc->pit, off, size, value);
+}
+
+static uint64_t rtc_read(void *dev, unsigned off, unsigned size)
+{
+	struct vmm_pc *pc = dev;
+
+	pc->changed = true; /* it catches up first */
+	return vmm_rtc_read(&pc->rtc, off, size);
+}
+
+static void rtc_write(void *dev, unsigned off, unsigned size, uint64_t value)
+{
+	struct vmm_pc *pc = dev;
+
+	pc->changed = true;
+	vmm_rtc_write(&pc->rtc, off, size, value);
+}
+
+static uint64_t lapic_read(void *dev, unsigned off, unsigned size)
+{
+	struct vmm_pc *pc = dev;
+
+	return vmm_lapic_read(&pc->lapic, off, size);
+}
+
+static void lapic_write(void *dev, unsigned off, unsigned size, uint64_t value)
+{
+	struct vmm_pc *pc = dev;
+
+	pc->changed = true;
+	vmm_lapic_write(&pc->lapic, off, size, value);
+}
+
 static int place(struct vmm_pc *pc, struct vmm_bus *pio, struct vmm_bus *mmio)
 {
 	const struct vmm_region ports[] = {
 		{ 0x20, 2, "pic", &pc->pic, 1, vmm_pic_read, vmm_pic_write },
-		{ 0x40, 4, "pit", &pc->pit, 1, vmm_pit_read, vmm_pit_write },
+		{ 0x40, 4, "pit", pc, 1, pit_read, pit_write },
 		{ 0x60, 1, "kbc", &pc->kbc, 1, vmm_kbc_data_read, vmm_kbc_data_write },
 		{ 0x61, 1, "speaker", &pc->pit, 1, vmm_pit_port61_read, vmm_pit_port61_write },
 		{ 0x64, 1, "kbc", &pc->kbc, 1, vmm_kbc_status_read, vmm_kbc_command_write },
-		{ 0x70, 2, "rtc", &pc->rtc, 1, vmm_rtc_read, vmm_rtc_write },
+		{ 0x70, 2, "rtc", pc, 1, rtc_read, rtc_write },
 		{ 0x80, 1, "post", pc, 1, port80_read, port80_write },
 		{ 0x92, 1, "port92", &pc->kbc, 1, vmm_kbc_port92_read, vmm_kbc_port92_write },
 		{ 0xa0, 2, "pic", &pc->pic, 1, vmm_pic_slave_read, vmm_pic_slave_write },
@@ -131,7 +179,7 @@ static int place(struct vmm_pc *pc, struct vmm_bus *pio, struct vmm_bus *mmio)
 	};
 	const struct vmm_region pages[] = {
 		{ VMM_IOAPIC_BASE, 4096, "ioapic", &pc->ioapic, 4, vmm_ioapic_read, vmm_ioapic_write },
-		{ VMM_LAPIC_BASE, 4096, "lapic", &pc->lapic, 4, vmm_lapic_read, vmm_lapic_write },
+		{ VMM_LAPIC_BASE, 4096, "lapic", pc, 4, lapic_read, lapic_write },
 	};
 	int r = 0;
 

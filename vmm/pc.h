@@ -292,6 +292,7 @@ struct vmm_pc {
 	struct vmm_pm pm;
 	struct vmm_pci pci;
 	struct vmm_fwcfg fwcfg;
+	bool changed;              /* a register that time depends on was written: vmm_pc_next may give another answer */
 	uint8_t port80;            /* firmware writes its progress there; it reads back */
 	uint16_t cpus;             /* of fw_cfg; always 1 */
 	uint64_t memory;           /* bytes of RAM */

@@ -43,7 +43,7 @@ static int leave(struct vmm_vcpu *v)
 	vmm_guest_exit(v);
 	v->pending = false; /* the access is complete when this returns */
 	if (v->m->pc)
-		vmm_board_sync(v);
+		vmm_board_touched(v);
 	v->inside += vmm_ticks() - began;
 	return v->ended || v->m->orders.pause_now || v->m->on_exit ? EMU_IA_STOP : EMU_IA_GO_ON;
 }
@@ -221,7 +221,8 @@ static int soft_vcpu_new(struct vmm_machine *m, unsigned index, struct rs_err *e
 	struct emu_ia_slot slot[VMM_SLOTS_MAX];
 	struct emu_ia_desc d = {
 		.arg = v, .port = on_port, .mmio = on_mmio, .acknowledge = on_acknowledge, .msr = on_msr,
-		.cross = on_cross, .hypercall = on_hypercall,
+		/* Sampled crossings are looked for at exits; telling each one costs more than a system call. */
+		.cross = m->desc.trace == VMM_TRACE_EXITS ? NULL : on_cross, .hypercall = on_hypercall,
 	};
 
 	v->engine = s;
