@@ -113,22 +113,25 @@ void ctr_state_text(const struct ctr_container *c, enum ctr_status status, bool 
 
 /* ---- writing ---- */
 
-/* A new file, whole or not at all; not synced: a power cut takes the container with it. */
+/* Not synced: a power cut takes the container with it. */
 static int put(int dir, const char *name, const char *text, size_t n)
 {
-	char tmp[64];
-	ssize_t w = -1;
-
-	snprintf(tmp, sizeof(tmp), ".%s.new", name);
-	int fd = openat(dir, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	ssize_t w;
 
 	if (fd < 0)
 		return -errno;
 	w = write(fd, text, n);
 	close(fd);
-	if (w != (ssize_t)n)
-		return w < 0 ? -errno : -ENOSPC;
-	return renameat(dir, tmp, dir, name) < 0 ? -errno : 0;
+	return w == (ssize_t)n ? 0 : w < 0 ? -errno : -ENOSPC;
+}
+
+/* state.json appears whole, and last: who sees it finds the other files complete. */
+static int put_last(int dir, const char *text, size_t n)
+{
+	int rc = put(dir, ".state.json.new", text, n);
+
+	return rc ? rc : renameat(dir, ".state.json.new", dir, "state.json") < 0 ? -errno : 0;
 }
 
 /* RFC 3339 in UTC. Not by gmtime, which reads /etc/localtime first. The days are counted from 1 March of
@@ -209,7 +212,7 @@ int ctr_state_write(struct ctr_container *c, struct rs_err *err)
 	member(&text, "rootfs", c->rootfs);
 	member(&text, "created", c->created_at);
 	rs_str_add(&text, "}\n");
-	rc = put(c->dirfd, "state.json", text.p, text.len);
+	rc = put_last(c->dirfd, text.p, text.len);
 	if (rc)
 		return rs_err_errno(err, -rc, "%s/%s cannot be written", c->dir, "state.json");
 	c->created = true;
@@ -218,8 +221,7 @@ int ctr_state_write(struct ctr_container *c, struct rs_err *err)
 
 int ctr_state_remove(struct ctr_container *c, struct rs_err *err)
 {
-	static const char *const names[] = { "config.json", "cgroup", "made", "start", ".state.json.new", ".config.json.new",
-					     ".cgroup.new", "state.json" };
+	static const char *const names[] = { "config.json", "cgroup", "made", "start", ".state.json.new", "state.json" };
 
 	for (unsigned i = 0; c->dirfd >= 0 && i < sizeof(names) / sizeof(names[0]); i++)
 		unlinkat(c->dirfd, names[i], 0);
