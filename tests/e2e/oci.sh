@@ -151,6 +151,28 @@ else
 	echo "note: no user namespaces for ordinary users here: the rootless part was left out"
 fi
 
+# -- a seccomp listener gets the filter's descriptor and the state --
+if command -v python3 >/dev/null; then
+	fresh 'mkdir /tmp/zz; echo after' ',"seccomp":{"defaultAction":"SCMP_ACT_ALLOW","listenerPath":"'"$dir"'/sock","listenerMetadata":"meta","syscalls":[{"names":["mkdir","mkdirat"],"action":"SCMP_ACT_NOTIFY"}]}'
+	ln -s busybox "$B/rootfs/bin/mkdir"
+	timeout 20 python3 - "$dir/sock" >"$dir/agent" 2>&1 <<'AGENT' &
+import array, json, os, socket, sys, time
+s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+s.bind(sys.argv[1])
+s.listen(1)
+c, _ = s.accept()
+data, anc, _, _ = c.recvmsg(65536, 1000)
+fd = array.array('i', anc[0][2])[0]
+state = json.loads(data)
+print(os.readlink('/proc/self/fd/%d' % fd), state['fds'], state['metadata'], state['state']['id'], state['state']['status'])
+time.sleep(0.2)
+os.close(fd)  # without a listener the call fails with ENOSYS
+AGENT
+	for i in $(seq 100); do [ -S "$dir/sock" ] && break; sleep 0.05; done
+	is "a call that the listener abandons" "*not implemented*after" "$(oci run -b "$B" notify 2>&1)"
+	is "what the listener gets" "anon_inode:seccomp notify*seccompFd*meta notify creating" "$(cat "$dir/agent")"
+fi
+
 # -- podman --
 if command -v podman >/dev/null; then
 	fresh true
