@@ -48,6 +48,13 @@ static int leave(struct vmm_vcpu *v)
 	return v->ended || v->m->orders.pause_now || v->m->on_exit ? EMU_IA_STOP : EMU_IA_GO_ON;
 }
 
+/* The same where the CPU takes no answer: it stops soon behind the instruction. */
+static void leave_unasked(struct vmm_vcpu *v)
+{
+	if (leave(v) == EMU_IA_STOP)
+		emu_ia_kick(soft_of(v)->cpu);
+}
+
 static int on_port(void *arg, uint16_t port, unsigned bytes, bool write, uint32_t *value)
 {
 	struct vmm_vcpu *v = arg;
@@ -92,7 +99,7 @@ static int on_msr(void *arg, uint32_t index, bool write, uint64_t *value)
 	v->exit.msr.write = write;
 	v->exit.msr.data = value;
 	v->exit.msr.error = &error;
-	leave(v);
+	leave_unasked(v);
 	return error ? -EPERM : 0;
 }
 
@@ -107,7 +114,7 @@ static bool on_hypercall(void *arg)
 	v->exit.hypercall.args[0] = emu_ia_gpr_of(cpu, RBX);
 	v->exit.hypercall.args[1] = emu_ia_gpr_of(cpu, RCX);
 	v->exit.hypercall.ret = &ret;
-	leave(v);
+	leave_unasked(v);
 	emu_ia_set_gpr_of(cpu, RAX, ret);
 	return true;
 }
