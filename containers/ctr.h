@@ -11,8 +11,8 @@
  *   rootfs.c mount*.c devices.c paths.c resolve.c    the file system inside
  *   process.c caps.c seccomp.c terminal.c hooks.c    the process inside
  *   state.c ops.c exec.c                             the folder of a container, and what is done with it
- *   cgroup*.c/.h overlay*.c network*.c               limits, layers, networks (their headers say more)
- *   oci*.c/.def  the command line that runc's callers know; main.c the program ringside-oci
+ *   cgroup*.c/.h overlay*.c net*.c                   limits, layers, networks (their headers say more)
+ *   oci*.c/.h    the command line that runc's callers know; main.c the program ringside-oci
  *
  * Nothing here ends the process or prints, except oci*.c. Source: Open Container Initiative Runtime
  * Specification 1.2 (runtime.md, config.md, config-linux.md, runtime-linux.md).
@@ -85,7 +85,7 @@ struct ctr_watch {
 	 * made, and the creation ends with this negative errno. */
 	int (*made)(void *ctx, enum ctr_made kind, const char *name);
 	void (*gone)(void *ctx, enum ctr_made kind, const char *name);
-	/* Gets ctr.step, ctr.call, ctr.state and ctr.end (engine/base/events.def); NULL: none. */
+	/* Gets ctr.step and ctr.call (engine/base/events.def); NULL: none. */
 	struct rs_emitter *events;
 };
 
