@@ -65,6 +65,9 @@ static size_t read_head(struct ctr_conn *c)
 
 		if (end)
 			return (size_t)(end - c->buf) + 4;
+		/* a client that tries TLS first must not wait for an answer that never comes */
+		if (c->n && (c->buf[0] < 'A' || c->buf[0] > 'z'))
+			return 0;
 		if (more(c) <= 0)
 			return 0;
 	}
