@@ -1,6 +1,7 @@
 /* From a Dockerfile to an image. Private to containers/.
  *
  *   build.c         stages in order, variables, the finished image
+ *   build_stage.c   one stage: configuration, layers, tree
  *   build_config.c  instructions that change the configuration alone
  *   build_copy.c    COPY and ADD: what goes where      build_source.c  globs, archives, other stages
  *   build_run.c     RUN

@@ -60,7 +60,6 @@ struct ctr_store;
  * until ctr_store_close: as long as somebody works with the store nothing is collected. */
 struct ctr_store *ctr_store_open(const char *dir, bool create, struct rs_err *err);
 void ctr_store_close(struct ctr_store *s); /* NULL is fine */
-const char *ctr_store_dir(const struct ctr_store *s);
 
 /* One tag of the store. */
 struct ctr_tag {

@@ -282,12 +282,6 @@ int ctr_json_array(const struct ctr_json *j, const char *pointer, bool required,
 	return ret;
 }
 
-int ctr_json_object(const struct ctr_json *j, const char *pointer, bool required, struct json_object **out,
-		    struct rs_err *err)
-{
-	return wanted(j, pointer, required, json_type_object, out, err);
-}
-
 /* ---- writing ---- */
 
 void ctr_json_text(struct json_object *o, bool pretty, struct rs_str *out)

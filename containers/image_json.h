@@ -39,10 +39,8 @@ int ctr_json_string(const struct ctr_json *j, const char *pointer, bool required
 /* A number from 0 to 2^63-1. */
 int ctr_json_number(const struct ctr_json *j, const char *pointer, bool required, uint64_t *out,
 		    struct rs_err *err);
-/* An array or object of *n members; 0 when it is missing and not `required`. */
+/* An array of *n members; 0 when it is missing and not `required`. */
 int ctr_json_array(const struct ctr_json *j, const char *pointer, bool required, unsigned *n, struct rs_err *err);
-int ctr_json_object(const struct ctr_json *j, const char *pointer, bool required, struct json_object **out,
-		    struct rs_err *err);
 
 /* Line and column of what the pointer names in `text`. For tests and messages. */
 void ctr_json_place(const char *text, size_t n, const char *pointer, int *line, int *col);

@@ -17,7 +17,7 @@ struct json_object *ctr_config_new(const char *platform, int64_t epoch);
 void ctr_config_history(struct json_object *config, int64_t epoch, const char *created_by, const char *comment,
 			bool empty);
 
-/* An image in one file (image_archive.c). `ref` NULL: the only one; name: what it is called there, "" none. */
+/* An image in one file (image_save.c, image_load.c). `ref` NULL: the only one; name: what it is called there, "" none. */
 int ctr_archive_load(struct ctr_store *s, const char *file, const char *ref, struct ctr_desc *out, char name[400],
 		     struct rs_err *err);
 int ctr_archive_save(struct ctr_store *s, const struct ctr_desc *d, const char *file, const char *ref, bool docker,

@@ -53,7 +53,6 @@ struct ctr_layer {
 	size_t fill;                  /* bytes in the slot of chunk `head` */
 	uint64_t left;                /* content that the current entry still wants */
 	unsigned pad;                 /* zeros behind it */
-	uint64_t entries, bytes;
 	bool raw;
 	int (*watch)(void *arg, const struct ctr_entry *e, struct rs_err *err);
 	void *watch_arg;
@@ -377,9 +376,7 @@ int ctr_layer_entry(struct ctr_layer *l, const struct ctr_entry *e, struct rs_er
 		ret = l->watch(l->watch_arg, e, err);
 	if (ret < 0)
 		return ret;
-	l->entries++;
 	l->left = S_ISREG(e->mode) && !e->hard ? e->size : 0;
-	l->bytes += l->left;
 	l->pad = ctr_tar_padding(l->left);
 	return put(l, head.p, head.len, err);
 }
@@ -521,14 +518,4 @@ void ctr_layer_watch(struct ctr_layer *l, int (*fn)(void *arg, const struct ctr_
 {
 	l->watch = fn;
 	l->watch_arg = arg;
-}
-
-uint64_t ctr_layer_entries(const struct ctr_layer *l)
-{
-	return l->entries;
-}
-
-uint64_t ctr_layer_bytes(const struct ctr_layer *l)
-{
-	return l->bytes;
 }

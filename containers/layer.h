@@ -75,9 +75,6 @@ void ctr_layer_drop(struct ctr_layer *l); /* NULL is fine */
 /* Called with every entry that is put in. */
 void ctr_layer_watch(struct ctr_layer *l, int (*fn)(void *arg, const struct ctr_entry *e, struct rs_err *err),
 		     void *arg);
-/* Entries and bytes of content so far. */
-uint64_t ctr_layer_entries(const struct ctr_layer *l);
-uint64_t ctr_layer_bytes(const struct ctr_layer *l);
 
 /* How a layer of this media type is compressed; -EINVAL when it is no layer. */
 int ctr_layer_compress(const char *media, enum ctr_compress *c);
@@ -138,7 +135,6 @@ struct ctr_inflate *ctr_inflate_open(int fd, const char *name, const struct ctr_
 				     const struct ctr_limits *limits, struct rs_err *err);
 int ctr_inflate_read(struct ctr_inflate *z, const void **data, size_t *n, struct rs_err *err); /* 1, 0 at the end */
 void ctr_inflate_close(struct ctr_inflate *z);
-void ctr_inflate_digests(struct ctr_inflate *z, char blob[CTR_DIGEST_SIZE], char diff_id[CTR_DIGEST_SIZE]); /* after 0 */
 
 /* ---- unpacking: layer_apply.c ---- */
 

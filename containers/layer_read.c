@@ -163,14 +163,6 @@ int ctr_inflate_read(struct ctr_inflate *z, const void **data, size_t *n, struct
 	return 1;
 }
 
-void ctr_inflate_digests(struct ctr_inflate *z, char blob[CTR_DIGEST_SIZE], char diff_id[CTR_DIGEST_SIZE])
-{
-	if (blob)
-		strcpy(blob, z->in_digest);
-	if (diff_id)
-		strcpy(diff_id, z->out_digest);
-}
-
 void ctr_inflate_close(struct ctr_inflate *z)
 {
 	if (!z)

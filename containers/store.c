@@ -25,11 +25,6 @@ char *ctr_store_path(const struct ctr_store *s, const char *sub)
 	return rs_xasprintf("%s/%s", s->dir, sub);
 }
 
-const char *ctr_store_dir(const struct ctr_store *s)
-{
-	return s->dir;
-}
-
 /* ---- opening ---- */
 
 /* A file that must be there, made with this content when it is not. */

@@ -159,3 +159,18 @@ for line in '~  1  d/a: permissions 0644 and 0600' '~  1  d/b: other content of 
 	'first byte: layer 1, byte 617: 34 and 30, in the field mode of the header of d/a'; do
 	grep -qxF -- "$line" "$dir/diff" || fail "diff: no \"$line\" in $(cat "$dir/diff")"
 done
+
+# ---- two builds at once, and one that is killed ----
+mkdir big && head -c 30000000 /dev/urandom >big/data && printf 'FROM scratch\nCOPY . /\n' >big/Dockerfile
+build -q -t big:1 big >"$dir/one" & build -q -t big:2 big >"$dir/two" && wait $!
+cmp "$dir/one" "$dir/two" || fail "two builds at the same time made two images"
+for delay in 0.02 0.1 0.3; do
+	build -q --no-cache -t big:3 big >/dev/null 2>&1 &
+	sleep $delay
+	kill -9 $! 2>/dev/null || true
+	wait $! 2>/dev/null || true
+	"$RINGSIDE" image verify --store "$store" >"$dir/out" || fail "after a kill: $(cat "$dir/out")"
+done
+"$RINGSIDE" image prune --store "$store" 2>/dev/null
+[ -z "$(ls "$store/tmp")" ] || fail "leftovers of a killed build: $(ls "$store/tmp")"
+build -q -t big:3 big | cmp - "$dir/one" || fail "after kills another image is built"
