@@ -15,7 +15,9 @@ DESTDIR ?=
 BUILD   ?= build
 VERSION := 0.1.0
 FUZZ_SECONDS ?= 10
-PKGS    := ncursesw yaml-0.1 json-c libseccomp libcrypto libdeflate libzstd libarchive libcurl libmnl libnftables
+PKGS    := ncursesw yaml-0.1 json-c libseccomp libcrypto libdeflate libzstd libmnl libnftables
+# Loaded when they are needed (containers/libs.h).
+LAZY    := libarchive libcurl
 
 # The folders, and what each may be linked with: dependencies point one way.
 FOLDERS    := engine/base emu containers vmm engine tui
@@ -31,7 +33,7 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointe
 OPT  ?= -O2 -g
 SAN  ?=
 # Asked once, when the first file is compiled: pkg-config may be what the set-up has to install.
-pkg_cflags = $(eval pkg_cflags := $$(shell pkg-config --cflags $$(PKGS)))$(pkg_cflags)
+pkg_cflags = $(eval pkg_cflags := $$(shell pkg-config --cflags $$(PKGS) $$(LAZY)))$(pkg_cflags)
 pkg_libs   = $(eval pkg_libs := $$(shell pkg-config --libs $$(PKGS)))$(pkg_libs)
 COMPILE = $(CC) -std=gnu17 -D_GNU_SOURCE -DRS_VERSION='"$(VERSION)"' -DRS_PREFIX='"$(PREFIX)"' \
           -I. -I$(BUILD)/gen -MMD -MP $(OPT) $(WARN) -fno-strict-aliasing -pthread $(SAN) \

@@ -13,6 +13,7 @@
  *   layer_tree.c       a directory tree as the entries of a layer
  *   layer_read.c       a layer as the entries of an archive, hashed on the way
  *   layer_apply.c      ... unpacked, without ever leaving the target
+ *   libs.c             libarchive and libcurl, loaded when first needed
  *   dockerfile.c build.c ...  from a Dockerfile to an image
  */
 #ifndef CONTAINERS_IMAGE_H

@@ -3,20 +3,21 @@
  *
  *     blob -> [hash] -> decompress -> [hash, limit] -> tar -> entries
  */
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "containers/layer.h"
+#include "containers/libs.h"
 #include "engine/base/cleanup.h"
 
 #define STEP (256u << 10)
 #define BYTES_DEFAULT (64ull << 30)
 #define ENTRIES_DEFAULT 4000000ull
 #define XATTRS_MAX 256
+
+static const struct ctr_archive *lib; /* set by every ctr_inflate_open, to the same */
 
 struct ctr_inflate {
 	struct archive *a;
@@ -53,13 +54,13 @@ static la_ssize_t read_blob(struct archive *a, void *arg, const void **buf)
 	while (n < 0 && errno == EINTR);
 	if (n < 0) {
 		z->error = errno;
-		archive_set_error(a, errno, "read error");
+		lib->archive_set_error(a, errno, "read error");
 		return -1;
 	}
 	z->in_bytes += (uint64_t)n;
 	if (z->desc && z->in_bytes > z->desc->size) {
 		z->too_long = true;
-		archive_set_error(a, EBADMSG, "longer than its descriptor says");
+		lib->archive_set_error(a, EBADMSG, "longer than its descriptor says");
 		return -1;
 	}
 	if (n)
@@ -71,8 +72,12 @@ static la_ssize_t read_blob(struct archive *a, void *arg, const void **buf)
 struct ctr_inflate *ctr_inflate_open(int fd, const char *name, const struct ctr_desc *desc, const char *diff_id,
 				     const struct ctr_limits *limits, struct rs_err *err)
 {
-	struct ctr_inflate *z = rs_xcalloc(1, sizeof(*z));
+	struct ctr_inflate *z;
 
+	lib = ctr_archive(err);
+	if (!lib)
+		return NULL;
+	z = rs_xcalloc(1, sizeof(*z));
 	z->fd = fd;
 	z->desc = desc;
 	z->diff_id = diff_id;
@@ -83,19 +88,19 @@ struct ctr_inflate *ctr_inflate_open(int fd, const char *name, const struct ctr_
 	z->buf = rs_xmalloc(STEP);
 	ctr_hash_begin(&z->in);
 	ctr_hash_begin(&z->out);
-	z->a = archive_read_new();
+	z->a = lib->archive_read_new();
 	if (!z->a)
 		rs_oom();
-	archive_read_support_filter_gzip(z->a);
-	archive_read_support_filter_zstd(z->a);
-	archive_read_support_format_raw(z->a);
-	archive_read_support_format_empty(z->a);
+	lib->archive_read_support_filter_gzip(z->a);
+	lib->archive_read_support_filter_zstd(z->a);
+	lib->archive_read_support_format_raw(z->a);
+	lib->archive_read_support_format_empty(z->a);
 	struct archive_entry *e;
-	int r = archive_read_open(z->a, z, NULL, read_blob, NULL);
+	int r = lib->archive_read_open(z->a, z, NULL, read_blob, NULL);
 	if (r == ARCHIVE_OK)
-		r = archive_read_next_header(z->a, &e);
+		r = lib->archive_read_next_header(z->a, &e);
 	if (r != ARCHIVE_OK && r != ARCHIVE_EOF) {
-		rs_err_set(err, -EBADMSG, "%s cannot be decompressed: %s", name, archive_error_string(z->a));
+		rs_err_set(err, -EBADMSG, "%s cannot be decompressed: %s", name, lib->archive_error_string(z->a));
 		ctr_inflate_close(z);
 		return NULL;
 	}
@@ -143,7 +148,7 @@ int ctr_inflate_read(struct ctr_inflate *z, const void **data, size_t *n, struct
 	int r;
 
 	do
-		r = archive_read_data_block(z->a, data, n, &offset);
+		r = lib->archive_read_data_block(z->a, data, n, &offset);
 	while (r == ARCHIVE_OK && *n == 0);
 	if (r == ARCHIVE_EOF) {
 		int ret = z->in.ctx ? compare(z, err) : 0;
@@ -154,7 +159,7 @@ int ctr_inflate_read(struct ctr_inflate *z, const void **data, size_t *n, struct
 		return read_rest(z, err);
 	if (r != ARCHIVE_OK)
 		return rs_err_set(err, -EBADMSG, "%s cannot be decompressed: %s (after %llu bytes)", z->name,
-				  archive_error_string(z->a), (unsigned long long)z->out_bytes);
+				  lib->archive_error_string(z->a), (unsigned long long)z->out_bytes);
 	z->out_bytes += *n;
 	if (z->out_bytes > z->max)
 		return rs_err_set(err, -EFBIG, "%s becomes larger than %llu bytes when it is unpacked; more is not allowed", z->name,
@@ -167,7 +172,7 @@ void ctr_inflate_close(struct ctr_inflate *z)
 {
 	if (!z)
 		return;
-	archive_read_free(z->a);
+	lib->archive_read_free(z->a);
 	ctr_hash_drop(&z->in);
 	ctr_hash_drop(&z->out);
 	free(z->buf);
@@ -183,7 +188,7 @@ static la_ssize_t read_tar(struct archive *a, void *arg, const void **buf)
 	int ret = ctr_inflate_read(r->z, buf, &n, &r->err);
 
 	if (ret < 0) {
-		archive_set_error(a, EBADMSG, "see below");
+		lib->archive_set_error(a, EBADMSG, "see below");
 		return -1;
 	}
 	return ret ? (la_ssize_t)n : 0;
@@ -198,7 +203,7 @@ static int tar_error(struct ctr_layer_reader *r, struct rs_err *err)
 		return r->err.code;
 	}
 	return rs_err_set(err, -EBADMSG, "%s is not a tar archive that can be read: %s (entry %llu, byte %llu)", r->z->name,
-			  archive_error_string(r->a), (unsigned long long)r->entries + 1,
+			  lib->archive_error_string(r->a), (unsigned long long)r->entries + 1,
 			  (unsigned long long)r->z->out_bytes);
 }
 
@@ -215,14 +220,14 @@ struct ctr_layer_reader *ctr_reader_open(int fd, const char *name, const struct 
 	r->path.p = r->link.p = rs_str_empty;
 	r->max_bytes = limits && limits->bytes ? limits->bytes : BYTES_DEFAULT;
 	r->max_entries = limits && limits->entries ? limits->entries : ENTRIES_DEFAULT;
-	r->a = archive_read_new();
+	r->a = lib->archive_read_new();
 	if (!r->a)
 		rs_oom();
-	archive_read_support_format_tar(r->a);
-	archive_read_support_format_empty(r->a);
+	lib->archive_read_support_format_tar(r->a);
+	lib->archive_read_support_format_empty(r->a);
 	/* names are bytes here, whatever the locale */
-	archive_read_set_option(r->a, "tar", "hdrcharset", "BINARY");
-	if (archive_read_open(r->a, r, NULL, read_tar, NULL) != ARCHIVE_OK) {
+	lib->archive_read_set_option(r->a, "tar", "hdrcharset", "BINARY");
+	if (lib->archive_read_open(r->a, r, NULL, read_tar, NULL) != ARCHIVE_OK) {
 		tar_error(r, err);
 		ctr_reader_close(r);
 		return NULL;
@@ -262,8 +267,8 @@ static void read_xattrs(struct ctr_layer_reader *r, struct archive_entry *ae, st
 	size_t n;
 
 	e->xattr = r->xattr;
-	archive_entry_xattr_reset(ae);
-	while (e->xattrs < XATTRS_MAX && archive_entry_xattr_next(ae, &name, &value, &n) == ARCHIVE_OK)
+	lib->archive_entry_xattr_reset(ae);
+	while (e->xattrs < XATTRS_MAX && lib->archive_entry_xattr_next(ae, &name, &value, &n) == ARCHIVE_OK)
 		r->xattr[e->xattrs++] = (struct ctr_xattr){ name, value, n };
 }
 
@@ -271,7 +276,7 @@ int ctr_reader_next(struct ctr_layer_reader *r, struct ctr_entry *e, struct rs_e
 {
 	struct archive_entry *ae;
 	const char *path, *link;
-	int ret = archive_read_next_header(r->a, &ae);
+	int ret = lib->archive_read_next_header(r->a, &ae);
 
 	memset(e, 0, sizeof(*e));
 	if (ret == ARCHIVE_EOF) {
@@ -288,15 +293,15 @@ int ctr_reader_next(struct ctr_layer_reader *r, struct ctr_entry *e, struct rs_e
 	if (++r->entries > r->max_entries)
 		return rs_err_set(err, -EFBIG, "%s has more than %llu entries; more are not allowed", r->z->name,
 				  (unsigned long long)r->max_entries);
-	path = archive_entry_pathname(ae);
+	path = lib->archive_entry_pathname(ae);
 	if (!path)
 		return rs_err_set(err, -EBADMSG, "%s: entry %llu has no name", r->z->name, (unsigned long long)r->entries);
 	ret = clean_path(r, path, &r->path, err);
 	if (ret < 0)
 		return ret;
 	e->path = r->path.p;
-	e->mode = archive_entry_mode(ae);
-	link = archive_entry_hardlink(ae);
+	e->mode = lib->archive_entry_mode(ae);
+	link = lib->archive_entry_hardlink(ae);
 	if (link) {
 		ret = clean_path(r, link, &r->link, err);
 		if (ret < 0)
@@ -305,26 +310,26 @@ int ctr_reader_next(struct ctr_layer_reader *r, struct ctr_entry *e, struct rs_e
 		e->link = r->link.p;
 		e->mode = S_IFREG | (e->mode & 07777);
 	} else if (S_ISLNK(e->mode)) {
-		e->link = archive_entry_symlink(ae);
+		e->link = lib->archive_entry_symlink(ae);
 		if (!e->link || !*e->link)
 			return rs_err_set(err, -EBADMSG, "%s: the symbolic link \"%s\" has no target", r->z->name, path);
 	} else if (S_ISREG(e->mode)) {
-		if (archive_entry_size(ae) < 0)
+		if (lib->archive_entry_size(ae) < 0)
 			return rs_err_set(err, -EBADMSG, "%s: the entry \"%s\" has an impossible size", r->z->name, path);
-		e->size = (uint64_t)archive_entry_size(ae);
+		e->size = (uint64_t)lib->archive_entry_size(ae);
 	}
 	if (e->size > r->max_bytes - r->bytes)
 		return rs_err_set(err, -EFBIG, "%s becomes larger than %llu bytes when it is unpacked; more is not allowed", r->z->name,
 				  (unsigned long long)r->max_bytes);
 	r->bytes += e->size;
-	if (archive_entry_uid(ae) < 0 || archive_entry_uid(ae) >= UINT32_MAX || archive_entry_gid(ae) < 0 ||
-	    archive_entry_gid(ae) >= UINT32_MAX)
+	if (lib->archive_entry_uid(ae) < 0 || lib->archive_entry_uid(ae) >= UINT32_MAX || lib->archive_entry_gid(ae) < 0 ||
+	    lib->archive_entry_gid(ae) >= UINT32_MAX)
 		return rs_err_set(err, -EBADMSG, "%s: the entry \"%s\" has an impossible owner", r->z->name, path);
-	e->uid = (uint32_t)archive_entry_uid(ae);
-	e->gid = (uint32_t)archive_entry_gid(ae);
-	e->mtime = archive_entry_mtime_is_set(ae) ? archive_entry_mtime(ae) : 0;
-	e->mtime_ns = archive_entry_mtime_is_set(ae) ? (uint32_t)archive_entry_mtime_nsec(ae) : 0;
-	e->rdev = archive_entry_rdev(ae);
+	e->uid = (uint32_t)lib->archive_entry_uid(ae);
+	e->gid = (uint32_t)lib->archive_entry_gid(ae);
+	e->mtime = lib->archive_entry_mtime_is_set(ae) ? lib->archive_entry_mtime(ae) : 0;
+	e->mtime_ns = lib->archive_entry_mtime_is_set(ae) ? (uint32_t)lib->archive_entry_mtime_nsec(ae) : 0;
+	e->rdev = lib->archive_entry_rdev(ae);
 	read_xattrs(r, ae, e);
 	return 1;
 }
@@ -333,7 +338,7 @@ int ctr_reader_data(struct ctr_layer_reader *r, const void **data, size_t *n, ui
 		    struct rs_err *err)
 {
 	la_int64_t at = 0;
-	int ret = archive_read_data_block(r->a, data, n, &at);
+	int ret = lib->archive_read_data_block(r->a, data, n, &at);
 
 	*offset = (uint64_t)at;
 	if (ret == ARCHIVE_EOF)
@@ -347,7 +352,7 @@ void ctr_reader_close(struct ctr_layer_reader *r)
 {
 	if (!r)
 		return;
-	archive_read_free(r->a);
+	lib->archive_read_free(r->a);
 	ctr_inflate_close(r->z);
 	rs_str_release(&r->path);
 	rs_str_release(&r->link);

@@ -2,18 +2,20 @@
 #include "containers/registry.h"
 
 #include <ctype.h>
-#include <curl/curl.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "containers/libs.h"
 #include "engine/base/cleanup.h"
 #include "engine/base/file.h"
 
 #define CONNECT_SECONDS 10L
 #define STALL_SECONDS 30L
 #define REDIRECTS 5L
+
+static const struct ctr_curl *lib; /* set by every ctr_registry_open, to the same */
 
 /* ---- where ---- */
 
@@ -73,7 +75,12 @@ int ctr_registry_open(struct ctr_registry *r, const char *name, const char *scop
 	r->base = rs_xasprintf("%s://%s", loopback(r->host) ? "http" : "https", r->host);
 	r->basic = credentials(r->host);
 	r->scope = scope;
-	r->curl = curl_easy_init();
+	lib = ctr_curl(err);
+	if (!lib) {
+		ctr_registry_close(r);
+		return -ENOENT;
+	}
+	r->curl = lib->curl_easy_init();
 	if (!r->curl)
 		rs_oom();
 	return 0;
@@ -82,7 +89,7 @@ int ctr_registry_open(struct ctr_registry *r, const char *name, const char *scop
 void ctr_registry_close(struct ctr_registry *r)
 {
 	if (r->curl)
-		curl_easy_cleanup(r->curl);
+		lib->curl_easy_cleanup(r->curl);
 	free(r->base);
 	free(r->host);
 	free(r->name);
@@ -111,7 +118,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg)
 	long status = 0;
 
 	n *= size;
-	curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
+	lib->curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &status);
 	/* what comes with an error is a sentence, not the blob */
 	if (t->q->take && (status == 200 || status == 206)) {
 		t->q->status = status;
@@ -192,7 +199,7 @@ static struct curl_slist *add_header(struct curl_slist *list, const char *name, 
 {
 	rs_auto_free char *line = value ? rs_xasprintf("%s: %s", name, value) : NULL;
 
-	return line ? curl_slist_append(list, line) : list;
+	return line ? lib->curl_slist_append(list, line) : list;
 }
 
 static int once(struct ctr_registry *r, struct ctr_request *q, const char *auth, struct rs_err *err)
@@ -207,47 +214,47 @@ static int once(struct ctr_registry *r, struct ctr_request *q, const char *auth,
 	rs_str_release(&q->answer);
 	q->location[0] = q->digest[0] = q->media[0] = q->have[0] = q->challenge[0] = '\0';
 	q->broken = false;
-	curl_easy_reset(c);
-	curl_easy_setopt(c, CURLOPT_URL, url);
-	curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, strncmp(r->base, "https", 5) == 0 ? "https" : "http,https");
-	curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS);
-	curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
-	curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, STALL_SECONDS);
-	curl_easy_setopt(c, CURLOPT_USERAGENT, "ringside");
-	curl_easy_setopt(c, CURLOPT_ERRORBUFFER, message);
-	curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
-	curl_easy_setopt(c, CURLOPT_WRITEDATA, &t);
-	curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
-	curl_easy_setopt(c, CURLOPT_HEADERDATA, &t);
+	lib->curl_easy_reset(c);
+	lib->curl_easy_setopt(c, CURLOPT_URL, url);
+	lib->curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
+	lib->curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, strncmp(r->base, "https", 5) == 0 ? "https" : "http,https");
+	lib->curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+	lib->curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS);
+	lib->curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L);
+	lib->curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, STALL_SECONDS);
+	lib->curl_easy_setopt(c, CURLOPT_USERAGENT, "ringside");
+	lib->curl_easy_setopt(c, CURLOPT_ERRORBUFFER, message);
+	lib->curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
+	lib->curl_easy_setopt(c, CURLOPT_WRITEDATA, &t);
+	lib->curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
+	lib->curl_easy_setopt(c, CURLOPT_HEADERDATA, &t);
 	if (strcmp(q->method, "HEAD") == 0) {
-		curl_easy_setopt(c, CURLOPT_NOBODY, 1L);
+		lib->curl_easy_setopt(c, CURLOPT_NOBODY, 1L);
 	} else if (strcmp(q->method, "GET") == 0) {
-		curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L);
-		curl_easy_setopt(c, CURLOPT_MAXREDIRS, REDIRECTS);
+		lib->curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L);
+		lib->curl_easy_setopt(c, CURLOPT_MAXREDIRS, REDIRECTS);
 	} else {
-		curl_easy_setopt(c, CURLOPT_UPLOAD, 1L);
-		curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, q->method);
-		curl_easy_setopt(c, CURLOPT_READFUNCTION, on_send);
-		curl_easy_setopt(c, CURLOPT_READDATA, &t);
-		curl_easy_setopt(c, CURLOPT_SEEKFUNCTION, on_rewind);
-		curl_easy_setopt(c, CURLOPT_SEEKDATA, &t);
-		curl_easy_setopt(c, CURLOPT_INFILESIZE_LARGE, (curl_off_t)q->body_n);
-		headers = curl_slist_append(headers, "Expect:");
+		lib->curl_easy_setopt(c, CURLOPT_UPLOAD, 1L);
+		lib->curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, q->method);
+		lib->curl_easy_setopt(c, CURLOPT_READFUNCTION, on_send);
+		lib->curl_easy_setopt(c, CURLOPT_READDATA, &t);
+		lib->curl_easy_setopt(c, CURLOPT_SEEKFUNCTION, on_rewind);
+		lib->curl_easy_setopt(c, CURLOPT_SEEKDATA, &t);
+		lib->curl_easy_setopt(c, CURLOPT_INFILESIZE_LARGE, (curl_off_t)q->body_n);
+		headers = lib->curl_slist_append(headers, "Expect:");
 	}
 	headers = add_header(headers, "Accept", q->accept);
 	headers = add_header(headers, "Content-Type", q->type);
 	headers = add_header(headers, "Content-Range", q->range);
 	headers = add_header(headers, "Authorization", auth);
-	curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
+	lib->curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers);
 	if (q->from) {
 		snprintf(range, sizeof(range), "%llu-", (unsigned long long)q->from);
-		curl_easy_setopt(c, CURLOPT_RANGE, range);
+		lib->curl_easy_setopt(c, CURLOPT_RANGE, range);
 	}
-	e = curl_easy_perform(c);
-	curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &q->status);
-	curl_slist_free_all(headers);
+	e = lib->curl_easy_perform(c);
+	lib->curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &q->status);
+	lib->curl_slist_free_all(headers);
 	if (!q->answer.p)
 		q->answer = (struct rs_str)RS_STR_INIT;
 	if (e == CURLE_OK)
@@ -258,7 +265,7 @@ static int once(struct ctr_registry *r, struct ctr_request *q, const char *auth,
 		return rs_err_set(err, -EFBIG, "the registry %s sends more than %u bytes where a document should be", r->host, CTR_DOC_MAX);
 	q->broken = e == CURLE_PARTIAL_FILE || e == CURLE_RECV_ERROR || e == CURLE_SEND_ERROR || e == CURLE_GOT_NOTHING ||
 		    e == CURLE_OPERATION_TIMEDOUT;
-	return rs_err_set(err, -EIO, "the registry %s: %s", r->host, *message ? message : curl_easy_strerror(e));
+	return rs_err_set(err, -EIO, "the registry %s: %s", r->host, *message ? message : lib->curl_easy_strerror(e));
 }
 
 /* ---- authentication ---- */
@@ -297,12 +304,12 @@ static int get_token(struct ctr_registry *r, const char *challenge, struct rs_er
 	if (!*scope)
 		snprintf(scope, sizeof(scope), "repository:%s:%s", r->name, r->scope);
 	rs_str_addf(&url, "%s%sservice=", realm, strchr(realm, '?') ? "&" : "?");
-	escaped = curl_easy_escape(r->curl, service, 0);
+	escaped = lib->curl_easy_escape(r->curl, service, 0);
 	rs_str_add(&url, escaped ? escaped : "");
-	curl_free(escaped);
-	escaped = curl_easy_escape(r->curl, scope, 0);
+	lib->curl_free(escaped);
+	escaped = lib->curl_easy_escape(r->curl, scope, 0);
 	rs_str_addf(&url, "&scope=%s", escaped ? escaped : "");
-	curl_free(escaped);
+	lib->curl_free(escaped);
 	q.url = url.p;
 	ret = once(r, &q, auth, err);
 	if (ret == 0 && q.status != 200)
