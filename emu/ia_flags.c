@@ -1,5 +1,6 @@
 /* Lazy flags of the x86 front end (ia_translate.h). note[0] of the block: the kind + 1 when it is known;
- * note[1]: temp of the first operand of a subtraction, 0 when it is not at hand. */
+ * note[1]: temp of the first operand of a subtraction, 0 when it is not at hand; note[3]: temp of the carry alone, so
+ * that who needs no other flag does not make them. */
 #include "emu/ia_translate.h"
 
 #define CC_OP EMU_R(IA_G_CC_OP)
@@ -12,11 +13,12 @@ static void know(struct ia *t, unsigned cc_op)
 	if (t->x->note[0] != cc_op + 1)
 		ia_mov(t, CC_OP, ia_k(t, cc_op));
 	t->x->note[0] = (uint16_t)(cc_op + 1);
+	t->x->note[3] = 0;
 }
 
 void ia_flags_forget(struct ia *t)
 {
-	t->x->note[1] = 0;
+	t->x->note[1] = t->x->note[3] = 0;
 }
 
 void ia_flags_write(struct ia *t, unsigned kind, unsigned bytes, uint16_t dst, uint16_t src, uint16_t first)
@@ -33,7 +35,7 @@ void ia_flags_write_if(struct ia *t, uint16_t when, unsigned kind, unsigned byte
 	emu_ir_emit(t->ir, EMU_OP_SELECT, 0, SRC, when, src, SRC, 0);
 	emu_ir_emit(t->ir, EMU_OP_SELECT, 0, DST, when, dst, DST, 0);
 	emu_ir_emit(t->ir, EMU_OP_SELECT, 0, CC_OP, when, ia_k(t, kind + ia_log2(bytes)), CC_OP, 0);
-	t->x->note[0] = t->x->note[1] = 0;
+	t->x->note[0] = t->x->note[1] = t->x->note[3] = 0;
 }
 
 uint16_t ia_flags(struct ia *t)
@@ -63,6 +65,11 @@ void ia_flags_change(struct ia *t, unsigned mask, uint16_t flags)
 	uint16_t old = ia_2k(t, EMU_OP_AND, ia_flags(t), IA_ARITH & ~(int64_t)mask);
 
 	ia_flags_set(t, ia_2(t, EMU_OP_OR, old, flags));
+}
+
+void ia_flags_carry(struct ia *t, uint16_t carry)
+{
+	t->x->note[3] = carry;
 }
 
 /* -- conditions -- */
@@ -173,7 +180,9 @@ void ia_condition(struct ia *t, unsigned cc, enum emu_cond *cond, uint16_t *a, u
 {
 	struct compare c;
 
-	if (!t->x->note[0] || !from_operands(t, cc & ~1u, t->x->note[0] - 1u, &c))
+	if ((cc & ~1u) == IA_CC_B && t->x->note[3])
+		c = compare(t, EMU_NE, t->x->note[3], 0);
+	else if (!t->x->note[0] || !from_operands(t, cc & ~1u, t->x->note[0] - 1u, &c))
 		c = from_flags(t, cc & ~1u);
 	*cond = c.cond ^ (cc & 1);
 	*a = c.a;

@@ -165,6 +165,8 @@ uint16_t ia_flags(struct ia *t);
 void ia_flags_set(struct ia *t, uint16_t flags);
 /* Replaces the flags of `mask` by those of `flags` (other bits of it are 0). */
 void ia_flags_change(struct ia *t, unsigned mask, uint16_t flags);
+/* The carry that was just set stands in a temp that nobody writes again, as 0 or 1. */
+void ia_flags_carry(struct ia *t, uint16_t carry);
 /* Condition number (0 o, 1 no, 2 b ... 15 nle) as a comparison. */
 void ia_condition(struct ia *t, unsigned cc, enum emu_cond *cond, uint16_t *a, uint16_t *b);
 uint16_t ia_condition_value(struct ia *t, unsigned cc); /* 0 or 1 */

@@ -35,6 +35,7 @@ static void bit_test(struct ia *t)
 	if (r != EMU_NOTEMP && t->i.memory)
 		ia_write(t, 0, &at, r);
 	ia_flags_change(t, IA_CF, bit);
+	ia_flags_carry(t, bit);
 	if (r != EMU_NOTEMP && !t->i.memory)
 		ia_write(t, 0, NULL, r);
 }

@@ -82,7 +82,9 @@ static void rotate_flags(struct ia *t, int known, uint16_t n, unsigned bytes, ui
 	if (known < 0)
 		old = ia_1(t, EMU_OP_MOV, ia_flags(t));
 	ia_flags_change(t, IA_CF | IA_OF, f);
-	if (known < 0) /* a count of 0 changes nothing */
+	if (known > 0)
+		ia_flags_carry(t, carry);
+	else /* a count of 0 changes nothing */
 		ia_flags_set(t, ia_select(t, n, EMU_R(IA_G_CC_SRC), old));
 }
 
