@@ -18,6 +18,7 @@ struct copy {
 	struct ctr_words words;
 	struct ctr_sources src;
 	const char *from;          /* --from; NULL: the context */
+	size_t from_at;
 	struct ctr_stage *stage;   /* that it names */
 	struct ctr_stage image;    /* ... or the image, as a stage of its own */
 	char *chown;
@@ -63,6 +64,7 @@ static int options(struct copy *c, struct rs_err *err)
 				return ctr_df_fail(c->b->file, c->i, f->at, err, N_("--chmod wants permissions such as 755, not \"%s\""), v.p);
 		} else if (strcmp(f->name, "from") == 0) {
 			c->from = f->value;
+			c->from_at = f->at;
 		} else {
 			return refuse(c, f, err);
 		}
@@ -95,7 +97,7 @@ static int find_from(struct copy *c, struct rs_err *err)
 	if (c->stage)
 		return 0;
 	if (ctr_store_find(c->b->store, c->from, &d, NULL, NULL) < 0)
-		return ctr_df_fail(c->b->file, c->i, c->i->flag[0].at, err, N_("--from=%s is neither a stage before this one nor an image in the store"), c->from);
+		return ctr_df_fail(c->b->file, c->i, c->from_at, err, N_("--from=%s is neither a stage before this one nor an image in the store"), c->from);
 	if (ctr_image_read(c->b->store, &d, c->b->b->platform, &im, err) < 0)
 		return -EBADMSG;
 	for (unsigned k = 0; k < im.layers; k++)

@@ -80,6 +80,23 @@ static void clear_tmp(struct ctr_store *s, struct ctr_gc *out)
 	}
 }
 
+/* What builds remember of layers that are gone (build_cache.c: a k- file begins with the layer's digest). */
+static void clear_cache(struct ctr_store *s)
+{
+	int fd = openat(s->fd, "cache", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	rs_auto_closedir DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		rs_auto_close int k = strncmp(e->d_name, "k-", 2) == 0 ? openat(fd, e->d_name, O_RDONLY | O_CLOEXEC) : -1;
+		char digest[CTR_DIGEST_SIZE] = "";
+
+		if (k >= 0 && read(k, digest, CTR_DIGEST_SIZE - 1) == CTR_DIGEST_SIZE - 1 && ctr_digest_ok(digest) &&
+		    !ctr_store_has(s, digest, NULL))
+			unlinkat(fd, e->d_name, 0);
+	}
+}
+
 static int sweep(struct ctr_store *s, const struct set *live, struct ctr_gc *out, struct rs_err *err)
 {
 	int fd = openat(s->fd, "blobs/sha256", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -118,6 +135,7 @@ int ctr_store_gc(struct ctr_store *s, struct ctr_gc *out, struct rs_err *err)
 	if (ret == 0) {
 		ret = sweep(s, &live, out, err);
 		clear_tmp(s, out);
+		clear_cache(s);
 	}
 	flock(s->lock, LOCK_SH);
 	free(live.v);
