@@ -151,7 +151,7 @@ enum emu_ia_exit emu_ia_run(struct emu_ia_vcpu *v, uint64_t budget);
  * instruction of the handler. Pending events and interrupts are delivered before it only when
  * `events`; a single step without them is what an assist needs. IA_EXIT_BUDGET: done; else as emu_ia_run. */
 enum emu_ia_exit emu_ia_step(struct emu_ia_vcpu *v, bool events);
-/* Any thread, also a signal handler. The next emu_ia_run returns IA_EXIT_KICK, or the present one does at the
+/* Any thread, also a signal handler, which must block all signals meanwhile (sa_mask). The next emu_ia_run returns IA_EXIT_KICK, or the present one does at the
  * next block edge. */
 void emu_ia_kick(struct emu_ia_vcpu *v);
 /* Any thread. The level of the interrupt line; a running CPU looks at it soon. */

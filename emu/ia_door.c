@@ -61,15 +61,6 @@ static void fetch(struct emu_ia_vcpu *v, uint8_t code[IA_INSN_MAX], unsigned *n)
 	}
 }
 
-static bool same_bytes(const uint8_t a[16], const uint8_t b[16], unsigned n)
-{
-	unsigned __int128 x, y;
-
-	memcpy(&x, a, 16);
-	memcpy(&y, b, 16);
-	return !((x ^ y) << (16 - n) * 8);
-}
-
 static bool is_fp(const struct emu_ia_insn *i)
 {
 	switch (emu_ia_ops[i->op].feature) {
@@ -85,20 +76,19 @@ static bool is_fp(const struct emu_ia_insn *i)
 static const struct ia_decoded *decode(struct emu_ia_vcpu *v)
 {
 	struct ia_decoded *d = &v->decoded[(v->cpu->pc ^ v->cpu->pc >> 8) % IA_DECODED_CACHE];
-	uint8_t code[16] = { 0 };
+	uint8_t code[IA_INSN_MAX];
 	unsigned n;
 
-	fetch(v, code, &n);
-	if (d->i.len && d->pc == v->cpu->pc && d->bits == v->mode.bits && n >= d->i.len && same_bytes(d->bytes, code, d->i.len))
+	/* the block that led here was made from these bytes, and would be gone if they had changed */
+	if (d->pc == v->cpu->pc && d->since == v->decode_age && d->bits == v->mode.bits)
 		return d;
-	d->i.len = 0;
-	if (emu_ia_decode(code, n, v->mode.bits, &d->i) != IA_DECODED) {
-		d->i.len = 0;
+	d->bits = 0;
+	fetch(v, code, &n);
+	if (emu_ia_decode(code, n, v->mode.bits, &d->i) != IA_DECODED)
 		return NULL;
-	}
 	d->pc = v->cpu->pc;
+	d->since = v->decode_age;
 	d->bits = v->mode.bits;
-	memcpy(d->bytes, code, sizeof(code));
 	d->fp = is_fp(&d->i);
 	return d;
 }

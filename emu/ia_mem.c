@@ -272,6 +272,7 @@ bool ia_code_hit(struct emu_ia_vcpu *v, uint64_t gpa, unsigned bytes)
 
 void ia_code_written(struct emu_ia_vcpu *v, uint64_t gpa, uint64_t bytes)
 {
+	v->decode_age++;
 	while (bytes && gpa < v->ram_end) {
 		unsigned from = (unsigned)(gpa % PAGE), n = PAGE - from;
 		struct emu_block *b;

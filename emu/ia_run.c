@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "emu/ia_sys.h"
-#include "emu/x86.h"
+#include "emu/x86_gen.h"
 
 #define PAGE 4096u
 #define KEY_ALONE (1ull << 8) /* the block is one instruction */
@@ -133,6 +133,7 @@ void ia_flush_jumps(struct emu_ia_vcpu *v, bool globals_too)
 	struct emu_cpu *cpu = v->cpu;
 	unsigned kept = 0;
 
+	v->decode_age++;
 	if (v->jump_count > IA_JUMP_LIST) {
 		emu_cpu_forget(cpu);
 	} else {
@@ -158,6 +159,7 @@ void ia_flush_jumps_to(struct emu_ia_vcpu *v, uint64_t linear)
 	unsigned h = page_hash(linear);
 	bool large = emu_ia_mmu_large(&v->mmu, linear);
 
+	v->decode_age++;
 	emu_ia_mmu_invalidate(&v->mmu, linear);
 	/* blocks of a mapping are entered first through the cache: who is not in it is not to be found */
 	if ((v->jump_pages[h / 64] >> h % 64 & 1) || (large && v->jump_large))
@@ -214,9 +216,7 @@ static int run_block(struct emu_ia_vcpu *v, bool alone)
 	v->no_code = false;
 	if (!alone && !site && j->pc == cpu->pc) { /* as translated code itself would go there */
 		cpu->exc = EMU_EXC_NONE;
-		__atomic_store_n(&cpu->in_code, 1, __ATOMIC_SEQ_CST);
 		emu_x86_enter_at(cpu, j->code);
-		__atomic_store_n(&cpu->in_code, 0, __ATOMIC_RELEASE);
 		return (int)cpu->exc;
 	}
 	pthread_mutex_lock(&v->world->lock);
@@ -233,8 +233,6 @@ static int run_block(struct emu_ia_vcpu *v, bool alone)
 		else
 			note_jump(v, b);
 	}
-	if (!e && b)
-		__atomic_store_n(&cpu->in_code, 1, __ATOMIC_SEQ_CST);
 	pthread_mutex_unlock(&v->world->lock);
 	v->no_code = !e && !b;
 	if (e || !b)
@@ -246,7 +244,6 @@ static int run_block(struct emu_ia_vcpu *v, bool alone)
 	else
 		emu_x86_enter(cpu, b);
 	v->alone = false;
-	__atomic_store_n(&cpu->in_code, 0, __ATOMIC_RELEASE);
 	return (int)cpu->exc;
 }
 
@@ -356,10 +353,33 @@ static bool turn(struct emu_ia_vcpu *v, bool alone)
 
 /* -- running -- */
 
+/* The CPU that this thread runs: it need not be kicked out of code by itself. */
+static _Thread_local const struct emu_ia_vcpu *mine;
+
+/* All the run counts as in code: who kicks then sends the signal, and the way into code looks at exit_request after
+ * its handler. */
 static void start(struct emu_ia_vcpu *v)
 {
 	__atomic_store_n(&v->cpu->host_tid, (int32_t)syscall(SYS_gettid), __ATOMIC_SEQ_CST);
+	__atomic_store_n(&v->cpu->in_code, 1, __ATOMIC_SEQ_CST);
 	v->cpu->exit_site = NULL;
+	mine = v;
+}
+
+static enum emu_ia_exit finish(struct emu_ia_vcpu *v, enum emu_ia_exit why)
+{
+	mine = NULL;
+	__atomic_store_n(&v->cpu->in_code, 0, __ATOMIC_SEQ_CST);
+	return why;
+}
+
+/* In C, on the CPU's own thread, it is seen soon; a signal handler may have come in the middle of translated code. */
+static void come_round(struct emu_ia_vcpu *v)
+{
+	if (mine == v && !emu_x86_current)
+		__atomic_store_n(&v->cpu->exit_request, 1, __ATOMIC_SEQ_CST);
+	else
+		emu_cpu_kick(v->cpu);
 }
 
 /* Something that ends the run before the next instruction: true, with *why. */
@@ -386,12 +406,11 @@ static bool kicked(struct emu_ia_vcpu *v)
 	return atomic_exchange(&v->kicked, false);
 }
 
-enum emu_ia_exit emu_ia_run(struct emu_ia_vcpu *v, uint64_t budget)
+static enum emu_ia_exit run(struct emu_ia_vcpu *v, uint64_t budget)
 {
 	uint64_t left = budget;
 	enum emu_ia_exit why;
 
-	start(v);
 	for (;;) {
 		bool alone;
 
@@ -419,11 +438,16 @@ enum emu_ia_exit emu_ia_run(struct emu_ia_vcpu *v, uint64_t budget)
 	}
 }
 
-enum emu_ia_exit emu_ia_step(struct emu_ia_vcpu *v, bool events)
+enum emu_ia_exit emu_ia_run(struct emu_ia_vcpu *v, uint64_t budget)
+{
+	start(v);
+	return finish(v, run(v, budget));
+}
+
+static enum emu_ia_exit step(struct emu_ia_vcpu *v, bool events)
 {
 	enum emu_ia_exit why;
 
-	start(v);
 	if (ends(v, &why))
 		return why;
 	if (kicked(v))
@@ -440,22 +464,28 @@ enum emu_ia_exit emu_ia_step(struct emu_ia_vcpu *v, bool events)
 	return ends(v, &why) ? why : IA_EXIT_BUDGET;
 }
 
+enum emu_ia_exit emu_ia_step(struct emu_ia_vcpu *v, bool events)
+{
+	start(v);
+	return finish(v, step(v, events));
+}
+
 void emu_ia_kick(struct emu_ia_vcpu *v)
 {
 	atomic_store(&v->kicked, true);
-	emu_cpu_kick(v->cpu);
+	come_round(v);
 }
 
 void emu_ia_irq(struct emu_ia_vcpu *v, bool level)
 {
 	if (atomic_exchange(&v->irq, level) != level && level)
-		emu_cpu_kick(v->cpu);
+		come_round(v);
 }
 
 void emu_ia_nmi(struct emu_ia_vcpu *v)
 {
 	atomic_store(&v->nmi, true);
-	emu_cpu_kick(v->cpu);
+	come_round(v);
 }
 
 int emu_ia_break(struct emu_ia_vcpu *v, uint64_t linear)

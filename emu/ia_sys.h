@@ -48,11 +48,11 @@ struct emu_ia_event {
 #define IA_JUMP_LIST 2048u
 #define IA_JUMP_GLOBAL 0x8000u  /* it leads to a global page */
 
-/* An instruction that C did before: found by its linear address, and good while the bytes are the same. */
+/* An instruction that C did before: found by its linear address, and good until code or its mapping changes. */
 #define IA_DECODED_CACHE 256u
 struct ia_decoded {
-	uint64_t pc;
-	uint8_t bits, bytes[16];
+	uint64_t pc, since;     /* since: decode_age then */
+	uint8_t bits;
 	bool fp;                /* of x87, MMX or SSE */
 	struct emu_ia_insn i;
 };
@@ -85,6 +85,7 @@ struct emu_ia_vcpu {
 	bool external;                  /* EXT in error codes: delivering something external */
 	struct emu_ia_event event;
 	struct ia_decoded decoded[IA_DECODED_CACHE];
+	uint64_t decode_age;            /* counts changes of code and of mappings */
 	uint32_t db;                    /* DR6 bits of a debug trap after this instruction */
 	struct emu_ia_mode mode;
 	uint64_t mode_key;

@@ -62,6 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	static struct ia_machine *machine[2];
+	struct sigaction sa = { .sa_handler = on_alarm };
 	struct ia_machine *m;
 	unsigned which, mode;
 
@@ -87,7 +88,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	}
 	/* and without a budget: the fastest way; a run that goes on is kicked after a millisecond */
 	running = m->cpu;
-	signal(SIGALRM, on_alarm);
+	sigfillset(&sa.sa_mask); /* ia_cpu.h */
+	sigaction(SIGALRM, &sa, NULL);
 	setitimer(ITIMER_REAL, &(struct itimerval){ { 0, 1000 }, { 0, 1000 } }, NULL);
 	for (unsigned k = 0; k < 1000 && emu_ia_run(m->cpu, 0) == IA_EXIT_STOP; k++)
 		;
