@@ -317,7 +317,7 @@ static int collect(struct eng_cli *c, struct ctr_store *s)
 static int rm(struct eng_cli *c)
 {
 	int rc = ENG_EXIT_OK;
-	struct ctr_store *s = image_store(c, false, &rc);
+	struct ctr_store *s = image_store(c, true, &rc);
 
 	for (unsigned i = 0; s && i < c->args; i++) {
 		struct rs_err err = RS_ERR_INIT;

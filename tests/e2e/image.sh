@@ -114,7 +114,7 @@ fi
 
 # ---- names and removal ----
 image tag t:gz copy:1
-image rm t:gz t:none 2>err
+image rm t:gz t:none 2>err || fail "rm: $(cat err)"
 image inspect copy >/dev/null 2>&1 && fail "copy:latest is another name"
 image inspect copy:1 >/dev/null || fail "a name was removed, and the image with it"
 image rm "$(cut -c8-20 digest)" 2>err && ! image inspect copy:1 2>/dev/null || fail "rm by digest"
