@@ -159,11 +159,19 @@ void ia_flush_jumps_to(struct emu_ia_vcpu *v, uint64_t linear)
 	unsigned h = page_hash(linear);
 	bool large = emu_ia_mmu_large(&v->mmu, linear);
 
-	v->decode_age++;
 	emu_ia_mmu_invalidate(&v->mmu, linear);
 	/* blocks of a mapping are entered first through the cache: who is not in it is not to be found */
 	if ((v->jump_pages[h / 64] >> h % 64 & 1) || (large && v->jump_large))
 		ia_flush_jumps(v, true);
+}
+
+/* What is known of code in these pages must go with their mapping. */
+static void note_pages(struct emu_ia_vcpu *v, const struct emu_block *b)
+{
+	v->jump_pages[page_hash(b->pc) / 64] |= 1ull << page_hash(b->pc) % 64;
+	if (b->pages == 2) /* it may go on in another mapping */
+		v->jump_pages[page_hash(b->pc + PAGE) / 64] |= 1ull << page_hash(b->pc + PAGE) % 64;
+	v->jump_large |= b->span != PAGE - 1;
 }
 
 static void note_jump(struct emu_ia_vcpu *v, const struct emu_block *b)
@@ -174,10 +182,6 @@ static void note_jump(struct emu_ia_vcpu *v, const struct emu_block *b)
 	if (v->jump_count < IA_JUMP_LIST)
 		v->jump_list[v->jump_count] = (uint16_t)(at | (v->fetch_global ? IA_JUMP_GLOBAL : 0));
 	v->jump_count++;
-	v->jump_pages[page_hash(b->pc) / 64] |= 1ull << page_hash(b->pc) % 64;
-	if (b->pages == 2) /* it may go on in another mapping */
-		v->jump_pages[page_hash(b->pc + PAGE) / 64] |= 1ull << page_hash(b->pc + PAGE) % 64;
-	v->jump_large |= b->span != PAGE - 1;
 	j->code = v->world->x86->rx + b->code;
 	__atomic_store_n(&j->pc, b->pc, __ATOMIC_RELEASE);
 }
@@ -225,6 +229,8 @@ static int run_block(struct emu_ia_vcpu *v, bool alone)
 		site = NULL;
 	}
 	e = find_block(v, alone, &b);
+	if (!e && b)
+		note_pages(v, b);
 	if (!e && b && v->world->x86 && !alone) {
 		if (v->world->flushes != v->flushes_seen)
 			site = NULL;
