@@ -234,7 +234,7 @@ process=; is "$s" "unchanged without" "$(cat /proc/self/oom_score_adj)" "$(run '
 process=',"scheduler":{"policy":"SCHED_BATCH","nice":5}'; is "$s" "scheduler" "5 3" "$(run 'awk "{print \$19, \$41}" /proc/self/stat')"
 process=',"scheduler":{"policy":"SCHED_NONSENSE"}'; fails "$s" "an unknown policy"
 process=',"ioPriority":{"class":"IOPRIO_CLASS_IDLE","priority":0}'; is "$s" "ioPriority" "idle*" "$(run 'ionice -p $$')"
-reset; is "$s" "descriptors of the caller are not passed" "0 1 2" "$(exec 7</etc/passwd 9</etc/hosts; run 'ls /proc/$$/fd | tr "\n" " " | sed "s/ 10//; s/ $//"')"
+reset; is "$s" "descriptors of the caller are not passed" "0 1 2" "$(exec 7</etc/passwd 9</etc/hosts; run 'ls /proc/$$/fd; :' | tr "\n" " " | sed "s/ 10//; s/ $//")"
 caps='"bounding":["CAP_KILL","CAP_CHOWN"],"permitted":["CAP_KILL"],"effective":["CAP_KILL"],"inheritable":["CAP_KILL"],"ambient":["CAP_KILL"]'
 out=$(run 'grep Cap /proc/self/status | tr "\n\t" "  "')
 is "$s" "bounding" "*CapBnd: 0000000000000021*" "$out"
