@@ -228,8 +228,10 @@ static int soft_vcpu_new(struct vmm_machine *m, unsigned index, struct rs_err *e
 	struct emu_ia_slot slot[VMM_SLOTS_MAX];
 	struct emu_ia_desc d = {
 		.arg = v, .port = on_port, .mmio = on_mmio, .acknowledge = on_acknowledge, .msr = on_msr,
-		/* Sampled crossings are looked for at exits; telling each one costs more than a system call. */
-		.cross = m->desc.trace == VMM_TRACE_EXITS ? NULL : on_cross, .hypercall = on_hypercall,
+		/* Sampled crossings are looked for at exits; telling each one costs more than a system call. Where the monitor
+		 * itself stands in ring 0 no exit shows the rings between. */
+		.cross = m->desc.trace == VMM_TRACE_EXITS && m->desc.technique == RS_TECHNIQUE_ASSIST ? NULL : on_cross,
+		.hypercall = on_hypercall,
 	};
 
 	v->engine = s;
