@@ -71,7 +71,8 @@ static unsigned lint_folder(struct eng_cli *c, struct eng_lint *lt, const char *
 static int run(struct eng_cli *c)
 {
 	struct reporter r = { .c = c, .quiet = eng_cli_flag(c, "quiet") };
-	struct eng_lint lt = { .say = say, .arg = &r, .is_static = eng_cli_flag(c, "static") };
+	struct eng_lint lt = { .say = say, .arg = &r, .is_static = eng_cli_flag(c, "static"),
+			       .engine = eng_cli_opt(c, "engine") };
 	unsigned lessons = 0;
 
 	for (unsigned i = 0; i < c->args; i++) {
@@ -100,6 +101,7 @@ static int run(struct eng_cli *c)
 
 static const struct eng_opt opts[] = {
 	{ 0, "static", NULL, N_("prove only what needs no run"), 0, NULL },
+	{ 'e', "engine", N_("ENGINE"), N_("run the lessons on this engine alone"), ENG_ARG_ENGINE, NULL },
 	{ 'q', "quiet", NULL, N_("say only what is wrong or not proved"), 0, NULL },
 	{ 0, NULL, NULL, NULL, 0, NULL },
 };

@@ -290,6 +290,11 @@ static bool runs_kind(const struct eng_lesson *l, const struct eng_kind *kind)
 	return false;
 }
 
+static bool is_asked(const struct eng_lint *lt, const char *engine)
+{
+	return !lt->engine || strcmp(lt->engine, engine) == 0;
+}
+
 /* The engines that the lesson claims and this machine has. Says what is missing. */
 static unsigned usable_engines(struct eng_lint *lt, const struct eng_lesson *l, const char *out[8])
 {
@@ -298,10 +303,14 @@ static unsigned usable_engines(struct eng_lint *lt, const struct eng_lesson *l, 
 	struct rs_err why[8] = { 0 };
 
 	for (unsigned i = 0; i < l->engines.n && n < 8; i++)
-		names[n++] = l->engines.v[i];
+		if (is_asked(lt, l->engines.v[i]))
+			names[n++] = l->engines.v[i];
 	for (unsigned k = 0; !l->engines.n && k < eng_kind_count; k++)
 		for (unsigned i = 0; runs_kind(l, &eng_kinds[k]) && eng_kinds[k].engines[i] && n < 8; i++)
-			names[n++] = eng_kinds[k].engines[i];
+			if (is_asked(lt, eng_kinds[k].engines[i]))
+				names[n++] = eng_kinds[k].engines[i];
+	if (!n)
+		eng_lint_say(lt, ENG_LINT_NOTE, NULL, 0, 0, N_("not tried: it does not run on the engine %s"), lt->engine);
 	for (unsigned i = 0; i < n && i < 8; i++) {
 		if (eng_lesson_runnable(l, names[i], &why[i]) == 0)
 			out[found++] = names[i];

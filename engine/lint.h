@@ -22,6 +22,7 @@ struct eng_lint {
 	void (*say)(void *arg, enum eng_lint_kind kind, const struct rs_err *line);
 	void *arg;
 	bool is_static;     /* prove only what needs no run */
+	const char *engine; /* run on this one alone; NULL: on each that the lesson claims */
 	unsigned count[ENG_LINT_NEEDS + 1];
 };
 

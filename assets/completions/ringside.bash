@@ -34,6 +34,7 @@ _ringside()
 	"record":--engine|"record":-e) COMPREPLY=($(compgen -W "kvm soft jit interp linux" -- "$cur")); return;;
 	"replay":--format|"replay":-f) COMPREPLY=($(compgen -W "text json junit tap gradescope" -- "$cur")); return;;
 	"replay":--speed) COMPREPLY=(); return;;
+	"lint":--engine|"lint":-e) COMPREPLY=($(compgen -W "kvm soft jit interp linux" -- "$cur")); return;;
 	"vm run":--engine|"vm run":-e) COMPREPLY=($(compgen -W "kvm soft" -- "$cur")); return;;
 	"vm run":--entry) COMPREPLY=($(compgen -W "real16 prot32 long64 reset" -- "$cur")); return;;
 	"vm run":--memory|"vm run":-m) COMPREPLY=(); return;;
@@ -120,7 +121,7 @@ _ringside()
 		"grade") opts+=" --workspace -w --format -f --output -o --engine -e --step -s --solution";;
 		"record") opts+=" --hints --solution --workspace -w --engine -e";;
 		"replay") opts+=" --plain -p --json -j --grade -g --format -f --hints --speed";;
-		"lint") opts+=" --static --quiet -q";;
+		"lint") opts+=" --static --engine -e --quiet -q";;
 		"vm run") opts+=" --engine -e --entry --memory -m --load --hole --no-tables --trace -t --technique --pc --initrd --append --input --events --timeout --exits";;
 		"vm diff") opts+=" --entry --memory -m --load --hole --no-tables --input --timeout";;
 		"emu run") opts+=" --engine -e --without --no-chain --no-jump-cache --no-pin --no-return-stack --no-superblock --block --memory -m --timeout";;
