@@ -867,6 +867,8 @@ int main(void)
 
 	for (unsigned i = 0; i < 2; i++) {
 		engine = engines[i];
+		if (!strcmp(engine, "soft") && !soft_is_due())
+			continue;
 		failed += cmocka_run_group_tests_name(engine, tests, NULL, NULL);
 	}
 	return failed;
