@@ -12,7 +12,7 @@ const char *emu_exc_name(enum emu_exc e)
 {
 	static const char *const names[EMU_EXC_COUNT] = {
 		"none", "syscall", "break", "illegal", "fence.i", "assist", "segv", "bus", "misaligned", "kick", "limit",
-		"complex",
+		"complex", "alone", "assisted",
 	};
 
 	if ((unsigned)e >= EMU_EXC_VECTOR)

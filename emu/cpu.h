@@ -27,6 +27,8 @@ enum emu_exc {
 	EMU_EXC_COMPLEX,    /* x86: pc = a system instruction, which nobody here does */
 	EMU_EXC_ALONE,      /* behind a TLB: pc = an instruction that must be a block of its own, for it wrote
 			       over code or accesses a device; never returned */
+	EMU_EXC_ASSISTED,   /* behind a TLB: soft->assist did the instruction, and what it left is to be seen to;
+			       never returned */
 	EMU_EXC_COUNT,
 	EMU_EXC_VECTOR = 64 /* x86: + n is the exception with vector n (SDM volume 3A, 6.3); pc = what the
 			       CPU would push as the return address */

@@ -19,13 +19,15 @@ static int do_syscall(struct emu_ia_vcpu *v, const struct emu_ia_insn *i)
 {
 	struct emu_cpu *cpu = v->cpu;
 	uint16_t cs = (v->star >> 32) & 0xfffc;
+	uint64_t flags;
 
 	if (!(v->mmu.efer & IA_EFER_SCE))
 		return IA_UNDEFINED_INSN(v);
 	ia_cross_begin(v, IA_CAUSE_SYSCALL);
 	cpu->r[IA_RCX] = cpu->pc + i->len;
-	cpu->r[11] = emu_ia_rflags(cpu) & ~(uint64_t)IA_RF;
-	ia_change_flags(v, 0, (v->fmask & ~2ull) | IA_RF);
+	flags = emu_ia_rflags(cpu) & ~(uint64_t)IA_RF;
+	cpu->r[11] = flags;
+	emu_ia_set_rflags(cpu, flags & ~v->fmask);
 	flat(v, cs, (uint16_t)(cs + 8), 0, true);
 	cpu->pc = v->lstar;
 	return 0;

@@ -37,8 +37,9 @@ static void access_port(struct emu_ia_vcpu *v, uint16_t port, unsigned bytes, bo
 static int in_out(struct emu_ia_vcpu *v, const struct emu_ia_insn *i)
 {
 	bool write = i->op == IA_out;
-	unsigned bytes = emu_ia_size(i, write ? 1 : 0);
-	bool fixed = emu_ia_place(i, write ? 0 : 1) == IA_PLACE_I;
+	/* E4 to E7 and EC to EF: bit 0 not for bytes, bit 3 the port in DX */
+	unsigned bytes = !(i->opcode & 1) ? 1 : i->osize == 2 ? 2 : 4;
+	bool fixed = !(i->opcode & 8);
 	uint16_t port = fixed ? (uint8_t)i->imm : (uint16_t)v->cpu->r[IA_RDX];
 	uint64_t *rax = &v->cpu->r[IA_RAX];
 	uint32_t value = (uint32_t)*rax;

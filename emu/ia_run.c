@@ -54,9 +54,12 @@ static bool cross(void *arg, uint64_t linear)
 	return true;
 }
 
+static uint32_t assist_in_code(struct emu_cpu *cpu);
+
 void ia_soft_init(struct emu_ia_vcpu *v)
 {
-	v->soft = (struct emu_soft){ .host = host_code, .arg = v, .cross = cross, .protect = ia_protect_page };
+	v->soft = (struct emu_soft){ .host = host_code, .arg = v, .cross = cross, .protect = ia_protect_page,
+				     .assist = assist_in_code };
 }
 
 /* Does a block of two mappings still stand where it was made from? */
@@ -315,27 +318,73 @@ static bool must_be_alone(const struct emu_ia_vcpu *v)
 	return v->shadow || (v->cpu->r[IA_G_RFLAGS] & (IA_TF | IA_RF)) || v->break_count || (v->dr7 & 0xff);
 }
 
+/* -- instructions for C on the way through code -- */
+
+static bool interrupts(const struct emu_ia_vcpu *v)
+{
+	return (atomic_load_explicit(&v->irq, memory_order_relaxed) && (v->cpu->r[IA_G_RFLAGS] & IA_IF)) ||
+	       (atomic_load_explicit(&v->nmi, memory_order_relaxed) && !v->nmi_masked);
+}
+
+/* soft->assist. What turn() and run() would do between two blocks when nothing is pending is nothing; so code goes on at
+ * once then. The shadow of STI needs its instruction to be alone only when an interrupt waits: else it is enough to know
+ * where it stands, should a kick come there. */
+static uint32_t assist_in_code(struct emu_cpu *cpu)
+{
+	struct emu_ia_vcpu *v = ia_sys(cpu);
+
+	emu_x86_current = NULL; /* a kick is seen when this has returned */
+	v->resume = false;
+	v->shadow_pc = ~0ull;
+	v->assisted = (int)ia_assist(cpu);
+	cpu->exc = EMU_EXC_NONE;
+	if (v->shadow == 1 && !v->assisted && !interrupts(v)) {
+		v->shadow = 0;
+		v->shadow_pc = cpu->pc;
+	}
+	emu_x86_current = cpu;
+	if (!(v->assisted | (int)v->db) && !v->stop && !v->halted && !v->dead && !v->event.pending && !must_be_alone(v) &&
+	    !interrupts(v))
+		return 0;
+	cpu->exc = EMU_EXC_ASSISTED;
+	return 1;
+}
+
+/* Did code leave right behind an STI? */
+static bool behind_sti(struct emu_ia_vcpu *v)
+{
+	bool behind = v->shadow_pc == v->cpu->pc && (v->cpu->r[IA_G_RFLAGS] & IA_IF);
+
+	v->shadow_pc = ~0ull;
+	return behind;
+}
+
 /* One block or instruction, and what it raises. True: an instruction was completed or raised something. */
 static bool turn(struct emu_ia_vcpu *v, bool alone)
 {
 	uint64_t flags = v->cpu->r[IA_G_RFLAGS];
 	uint32_t db;
+	bool behind;
 	int e;
 
 	if (instruction_breakpoint(v))
 		return true;
 	v->db = 0;
 	e = run_block(v, alone);
-	if (v->no_code)
-		return false;
-	if (e == EMU_EXC_ALONE) {
-		v->next_alone = true;
+	behind = behind_sti(v);
+	/* KICK: before the first instruction */
+	if (v->no_code || e == EMU_EXC_ALONE || e == EMU_EXC_KICK) {
+		v->shadow |= behind;
+		v->next_alone |= !v->no_code && e == EMU_EXC_ALONE;
 		return false;
 	}
-	if (e == EMU_EXC_KICK) /* before the first instruction */
-		return false;
-	v->shadow = 0;
-	v->resume = false;
+	if (e == EMU_EXC_ASSISTED) {
+		v->shadow |= behind;
+		e = v->assisted;
+	} else {
+		v->shadow = e == EMU_EXC_NONE && behind;
+		v->resume = false;
+	}
 	if (e == EMU_EXC_ASSIST) {
 		v->alone = alone;
 		e = (int)ia_assist(v->cpu);

@@ -290,7 +290,11 @@ static uint64_t end_of(const struct emu_ia_vcpu *v, const struct emu_ia_seg *s, 
 	return (uint64_t)s->limit + 1;
 }
 
-void ia_mode_changed(struct emu_ia_vcpu *v)
+/* What 64-bit code relies on is always the same. */
+#define KEY_BITS(key) ((key) & 3)
+#define KEY_IS_64 2
+
+static void find_mode(struct emu_ia_vcpu *v)
 {
 	const struct emu_ia_seg *cs = &v->seg[IA_CS];
 	struct emu_ia_mode *m = &v->mode;
@@ -304,8 +308,6 @@ void ia_mode_changed(struct emu_ia_vcpu *v)
 	m->system = true;
 	m->user = false;
 	m->cs_base = m->bits == 64 ? 0 : (uint32_t)cs->base;
-	for (unsigned k = 0; k < 6; k++)
-		v->cpu->r[IA_G_SEGBASE + k] = v->seg[k].base;
 	for (unsigned k = 0; m->bits != 64 && k < 6; k++) {
 		v->cpu->seg_end[0][k] = end_of(v, &v->seg[k], false);
 		v->cpu->seg_end[1][k] = end_of(v, &v->seg[k], true);
@@ -319,6 +321,14 @@ void ia_mode_changed(struct emu_ia_vcpu *v)
 		v->mode_key = key;
 		ia_flush_jumps(v, true);
 	}
+}
+
+void ia_mode_changed(struct emu_ia_vcpu *v)
+{
+	for (unsigned k = 0; k < 6; k++)
+		v->cpu->r[IA_G_SEGBASE + k] = v->seg[k].base;
+	if (KEY_BITS(v->mode_key) != KEY_IS_64 || !ia_code64(v))
+		find_mode(v);
 	v->cpu->r[IA_G_SSE] = !(v->mmu.cr0 & (IA_CR0_EM | IA_CR0_TS)) && (v->mmu.cr4 & IA_CR4_OSFXSR);
 	ia_mem_mode(v);
 }

@@ -453,7 +453,6 @@ static int control_transfer(struct emu_ia_vcpu *v, const struct emu_ia_insn *i, 
 			return e;
 		e = i->op == IA_jmpf ? ia_jump_far(v, selector, offset, i->osize) : ia_call_far(v, selector, offset, i->osize, ip);
 		break;
-	default: return EMU_EXC_COMPLEX;
 	}
 	*next = v->cpu->pc;
 	return e;
@@ -499,8 +498,9 @@ int ia_system(struct emu_ia_vcpu *v, const struct emu_ia_insn *i, uint64_t *next
 		if (again)
 			*next = v->cpu->pc;
 		return e;
-	default:
-		e = ia_control(v, i);
-		return e == EMU_EXC_COMPLEX ? control_transfer(v, i, next) : e;
+	case IA_int: case IA_int3: case IA_int1: case IA_into: case IA_iret: case IA_syscall: case IA_sysret: case IA_sysenter:
+	case IA_sysexit: case IA_retf: case IA_jmpf: case IA_callf:
+		return control_transfer(v, i, next);
+	default: return ia_control(v, i);
 	}
 }

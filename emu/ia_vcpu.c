@@ -285,6 +285,7 @@ int emu_ia_set(struct emu_ia_vcpu *v, const struct emu_ia_state *s, struct rs_er
 	emu_ia_fxrstor(v->cpu, s->fxsave, 16);
 	v->halted = s->halted;
 	v->shadow = s->shadow;
+	v->shadow_pc = ~0ull;
 	v->nmi_masked = s->nmi_masked;
 	atomic_store(&v->nmi, s->nmi_pending);
 	v->event = (struct emu_ia_event){ s->event, s->event_has_error, s->event_vector, s->event_cause, s->event_length, s->event_error };

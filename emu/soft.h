@@ -38,6 +38,10 @@ struct emu_soft {
 	const uint8_t *next;
 	uint8_t bytes[32];      /* code put together */
 	void (*protect)(void *arg, uint64_t page); /* code is about to be read from that physical page */
+	/* Translated code came to an instruction for C (EMU_EXC_ASSIST): does it, on the thread's own stack, with all state
+	 * in memory and cpu->pc set. 0: code goes on at cpu->pc; else it leaves with cpu->exc. Never called for a block
+	 * that is one instruction because it was asked to be. */
+	uint32_t (*assist)(struct emu_cpu *cpu);
 };
 /* Code at pc for the translator: *avail bytes, at most max; 0: none in this mapping. */
 const uint8_t *emu_soft_code(struct emu_world *w, uint64_t pc, unsigned max, unsigned *avail);

@@ -29,7 +29,7 @@ struct emu_x86 {
 	uint8_t *rw, *rx;       /* the same memory, writable and executable */
 	uint32_t size, used, start; /* bytes; blocks begin at `start` */
 	uint32_t enter, enter_pins, leave, leave_exit, leave_fault, ret_miss, ret_miss_end, vector, vector_end, consts; /* offsets */
-	uint32_t look, look_end, slow, slow_end; /* with a TLB (soft.h) */
+	uint32_t look, look_end, slow, slow_end, assist; /* with a TLB (soft.h) */
 	bool returns;           /* guest calls are host calls */
 	struct emu_pins pins;           /* between blocks */
 	struct gen *gen;                /* of the block being made */

@@ -249,10 +249,15 @@ static void emit_label(struct gen *g, const struct emu_op *op)
 	gen_forget(g);
 }
 
-void gen_leave(struct gen *g)
+static void leave_by(struct gen *g, uint32_t stub)
 {
 	gen_swap(g, g->pins, &g->x->pins);
-	as_patch(as_jmp(&g->as), to_rw(g, g->x->leave));
+	as_patch(as_jmp(&g->as), to_rw(g, stub));
+}
+
+void gen_leave(struct gen *g)
+{
+	leave_by(g, g->x->leave);
 }
 
 /* Indirect jump: the CPU's cache of (guest address -> code) is looked at right here. */
@@ -325,7 +330,7 @@ static void emit_exc(struct gen *g, const struct emu_op *op)
 	count_insns(g);
 	store_exc(g, op->aux);
 	store_pc(g, (uint64_t)op->imm);
-	gen_leave(g);
+	leave_by(g, gen_way_out(g, op->aux));
 }
 
 /* -- helpers -- */

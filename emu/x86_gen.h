@@ -141,6 +141,8 @@ void gen_soft_stubs(struct emu_world *w, struct as *a);
 struct cold;
 void gen_soft_cold(struct gen *g, const struct cold *c);
 void gen_leave(struct gen *g); /* to the run loop; exc and pc are set (x86_gen.c) */
+/* What emit_exc jumps to: `leave`, or with a TLB the way to soft->assist (x86_soft.c) */
+uint32_t gen_way_out(const struct gen *g, unsigned exc);
 /* reg = the value in it extended from 1 << size bytes (x86_mem.c) */
 /* Notes that the instruction at hand may fault here; its index in the map (x86_mem.c). */
 unsigned gen_note(struct gen *g);

@@ -153,6 +153,39 @@ void gen_soft_cold(struct gen *g, const struct cold *c)
 		as_load(a, c->to, RBP, CPU_OFF(slow_value));
 }
 
+uint32_t gen_way_out(const struct gen *g, unsigned exc)
+{
+	/* a block of one instruction by order is followed by a look at what is pending */
+	return exc == EMU_EXC_ASSIST && g->w->soft && g->w->opt.max_insns != 1 ? g->x->assist : g->x->leave;
+}
+
+/* An instruction for C, and on to where it leads without the run loop. A kick sets exit_request, which is looked at after
+ * the call; one that comes later finds this code, and empties the cache that `look` looks into (x86_signal.c). */
+static void make_assist(struct emu_world *w, struct as *a)
+{
+	struct emu_x86 *x = w->x86;
+	uint8_t *failed, *kicked;
+
+	x->assist = (uint32_t)(a->p - x->rw);
+	emu_x86_pins(&x->pins, a, true, true);
+	as_store(a, RSP, RBP, CPU_OFF(ret_sp));
+	as_load(a, RSP, RBP, CPU_OFF(host_sp));
+	as_lea(a, true, RDI, RBP, -CPU_BIAS);
+	as_mov_ri(a, RAX, (int64_t)(uintptr_t)w->soft->assist);
+	as8(a, 0xff); /* call rax */
+	as8(a, 0xd0);
+	as_rr(a, false, 0x85, RAX, RAX); /* test */
+	failed = as_jcc(a, CC_NE);
+	as_alu_mi(a, false, ALU_CMP, RBP, CPU_OFF(exit_request), 0);
+	kicked = as_jcc(a, CC_NE);
+	as_patch(failed, x->rw + x->leave_fault);
+	as_patch(kicked, x->rw + x->leave_fault);
+	emu_x86_pins(&x->pins, a, false, true);
+	as_load(a, RSP, RBP, CPU_OFF(ret_sp)); /* a flush may have changed it */
+	as_load(a, RAX, RBP, CPU_OFF(pc));
+	as_patch(as_jmp(a), x->rw + x->look);
+}
+
 /* r15 = a, rax = info; its own value is in cpu->save[0], the place to come back to in cpu->vop_back. */
 void gen_soft_stubs(struct emu_world *w, struct as *a)
 {
@@ -192,6 +225,7 @@ void gen_soft_stubs(struct emu_world *w, struct as *a)
 	as_store(a, RAX, RBP, CPU_OFF(pc));
 	as_patch(as_jmp(a), x->rw + x->leave);
 	x->look_end = (uint32_t)(a->p - x->rw);
+	make_assist(w, a);
 }
 
 uint32_t emu_soft_slow(struct emu_cpu *cpu, uint64_t at, uint64_t info)
