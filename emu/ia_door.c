@@ -72,56 +72,53 @@ static bool is_fp(const struct emu_ia_insn *i)
 	}
 }
 
-/* The instruction at pc, or NULL. */
-static const struct ia_decoded *decode(struct emu_ia_vcpu *v)
+static int do_fp(struct emu_ia_vcpu *v, const struct emu_ia_insn *i, uint64_t *next)
 {
-	struct ia_decoded *d = &v->decoded[(v->cpu->pc ^ v->cpu->pc >> 8) % IA_DECODED_CACHE];
+	int e = fpu_allowed(v, i);
+
+	if (!e)
+		e = emu_ia_do_x87(v->cpu, i);
+	if (e == EMU_EXC_COMPLEX)
+		e = emu_ia_sse(v->cpu, i);
+	return e == EMU_EXC_COMPLEX ? ia_system(v, i, next) : fpu_fault(v, e);
+}
+
+/* Fills `d` with the instruction at pc; false: there is none. */
+static bool decode(struct emu_ia_vcpu *v, struct ia_decoded *d)
+{
 	uint8_t code[IA_INSN_MAX];
 	unsigned n;
 
-	/* the block that led here was made from these bytes, and would be gone if they had changed */
-	if (d->pc == v->cpu->pc && d->since == v->decode_age && d->bits == v->mode.bits)
-		return d;
 	d->bits = 0;
 	fetch(v, code, &n);
 	if (emu_ia_decode(code, n, v->mode.bits, &d->i) != IA_DECODED)
-		return NULL;
+		return false;
 	d->pc = v->cpu->pc;
 	d->since = v->decode_age;
 	d->bits = v->mode.bits;
-	d->fp = is_fp(&d->i);
-	return d;
+	d->routine = is_fp(&d->i) ? do_fp : ia_routine_of(&d->i);
+	return true;
 }
 
 enum emu_exc ia_assist(struct emu_cpu *cpu)
 {
 	struct emu_ia_vcpu *v = ia_sys(cpu);
-	const struct ia_decoded *d;
-	const struct emu_ia_insn *i;
+	struct ia_decoded *d = &v->decoded[(cpu->pc ^ cpu->pc >> 8) % IA_DECODED_CACHE];
 	uint64_t next;
 	int e;
 
 	v->count.assists++;
 	v->error = 0;
-	d = decode(v);
-	if (!d)
+	/* the block that led here was made from these bytes, and would be gone if they had changed */
+	if ((d->pc != cpu->pc || d->since != v->decode_age || d->bits != v->mode.bits) && !decode(v, d))
 		return (enum emu_exc)IA_UNDEFINED_INSN(v);
-	i = &d->i;
-	next = v->mode.bits == 64 ? cpu->pc + i->len
-		: (uint32_t)(v->mode.cs_base + ((cpu->pc + i->len - v->mode.cs_base) & (v->mode.bits == 16 ? 0xffff : 0xffffffff)));
-	e = EMU_EXC_COMPLEX;
-	if (d->fp) {
-		e = fpu_allowed(v, i);
-		if (!e)
-			e = emu_ia_do_x87(cpu, i);
-		if (e == EMU_EXC_COMPLEX)
-			e = emu_ia_sse(cpu, i);
-	}
-	if (e == EMU_EXC_COMPLEX)
-		e = ia_system(v, i, &next);
+	next = cpu->pc + d->i.len;
+	if (v->mode.bits != 64)
+		next = (uint32_t)(v->mode.cs_base + ((next - v->mode.cs_base) & (v->mode.bits == 16 ? 0xffff : 0xffffffff)));
+	e = d->routine(v, &d->i, &next);
 	if (e == EMU_EXC_COMPLEX)
 		e = IA_UNDEFINED_INSN(v);
 	if (!e)
 		cpu->pc = next;
-	return (enum emu_exc)fpu_fault(v, e);
+	return (enum emu_exc)e;
 }

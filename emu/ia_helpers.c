@@ -99,8 +99,10 @@ uint64_t emu_ia_flags_stashed(struct emu_cpu *cpu, uint64_t kind, uint64_t src2)
 
 uint64_t emu_ia_rflags(const struct emu_cpu *cpu)
 {
-	return emu_ia_compute_flags((unsigned)cpu->r[IA_G_CC_OP], cpu->r[IA_G_CC_DST], cpu->r[IA_G_CC_SRC],
-				    cpu->r[IA_G_CC_SRC2]) |
+	return (cpu->r[IA_G_CC_OP] < IA_CC_ADD
+			? cpu->r[IA_G_CC_SRC] & IA_ARITH
+			: emu_ia_compute_flags((unsigned)cpu->r[IA_G_CC_OP], cpu->r[IA_G_CC_DST], cpu->r[IA_G_CC_SRC],
+					       cpu->r[IA_G_CC_SRC2])) |
 	       ((int64_t)cpu->r[IA_G_DIR] < 0 ? IA_DF : 0) | cpu->r[IA_G_RFLAGS];
 }
 

@@ -34,7 +34,7 @@ static void access_port(struct emu_ia_vcpu *v, uint16_t port, unsigned bytes, bo
 		v->stop = true;
 }
 
-static int in_out(struct emu_ia_vcpu *v, const struct emu_ia_insn *i)
+int ia_in_out(struct emu_ia_vcpu *v, const struct emu_ia_insn *i, uint64_t *next)
 {
 	bool write = i->op == IA_out;
 	/* E4 to E7 and EC to EF: bit 0 not for bytes, bit 3 the port in DX */
@@ -45,6 +45,7 @@ static int in_out(struct emu_ia_vcpu *v, const struct emu_ia_insn *i)
 	uint32_t value = (uint32_t)*rax;
 	int e = allowed(v, port, bytes);
 
+	(void)next;
 	if (e)
 		return e;
 	if (bytes < 4)
@@ -92,15 +93,12 @@ static int turn(struct emu_ia_vcpu *v, const struct emu_ia_insn *i, unsigned byt
 	return e;
 }
 
-int ia_io(struct emu_ia_vcpu *v, const struct emu_ia_insn *i, bool *again)
+int ia_string_io(struct emu_ia_vcpu *v, const struct emu_ia_insn *i, uint64_t *next)
 {
 	unsigned bytes, turns = v->alone ? 1 : TURNS;
-	bool rep = i->repe || i->repne;
+	bool rep = i->repe || i->repne, again = false;
 	int e;
 
-	*again = false;
-	if (i->op == IA_in || i->op == IA_out)
-		return in_out(v, i);
 	bytes = emu_ia_size(i, i->op == IA_ins ? 0 : 0);
 	if (!bytes)
 		bytes = emu_ia_size(i, 1);
@@ -114,9 +112,11 @@ int ia_io(struct emu_ia_vcpu *v, const struct emu_ia_insn *i, bool *again)
 		if (e)
 			return e;
 		emu_ia_set_gpr(v->cpu, IA_RCX, i->asize, v->cpu->r[IA_RCX] - 1);
-		*again = emu_ia_gpr(v->cpu, IA_RCX, i->asize);
+		again = emu_ia_gpr(v->cpu, IA_RCX, i->asize);
 		if (!--turns || v->stop || __atomic_load_n(&v->cpu->exit_request, __ATOMIC_RELAXED))
 			break;
 	}
+	if (again)
+		*next = v->cpu->pc;
 	return 0;
 }

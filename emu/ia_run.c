@@ -320,7 +320,7 @@ static bool must_be_alone(const struct emu_ia_vcpu *v)
 
 /* -- instructions for C on the way through code -- */
 
-static bool interrupts(const struct emu_ia_vcpu *v)
+static inline bool interrupts(const struct emu_ia_vcpu *v)
 {
 	return (atomic_load_explicit(&v->irq, memory_order_relaxed) && (v->cpu->r[IA_G_RFLAGS] & IA_IF)) ||
 	       (atomic_load_explicit(&v->nmi, memory_order_relaxed) && !v->nmi_masked);

@@ -48,12 +48,15 @@ struct emu_ia_event {
 #define IA_JUMP_LIST 2048u
 #define IA_JUMP_GLOBAL 0x8000u  /* it leads to a global page */
 
+/* Does one instruction; EMU_EXC_COMPLEX: not here. *next: RIP (linear) afterwards. */
+typedef int ia_routine(struct emu_ia_vcpu *v, const struct emu_ia_insn *i, uint64_t *next);
+
 /* An instruction that C did before: found by its linear address, and good until code or its mapping changes. */
 #define IA_DECODED_CACHE 256u
 struct ia_decoded {
 	uint64_t pc, since;     /* since: decode_age then */
 	uint8_t bits;
-	bool fp;                /* of x87, MMX or SSE */
+	ia_routine *routine;
 	struct emu_ia_insn i;
 };
 
@@ -217,13 +220,13 @@ int ia_return_far(struct emu_ia_vcpu *v, unsigned bytes, unsigned release);
 enum ia_task_cause { IA_TASK_JUMP, IA_TASK_CALL, IA_TASK_IRET };
 int ia_task_switch(struct emu_ia_vcpu *v, uint16_t selector, enum ia_task_cause cause, uint64_t next, bool has_error,
 		   uint32_t error);
-int ia_fast_call(struct emu_ia_vcpu *v, const struct emu_ia_insn *i);
+ia_routine ia_syscall, ia_sysret, ia_sysenter, ia_sysexit;
 
 /* -- ia_system.c ... -- */
-/* One instruction; EMU_EXC_COMPLEX: not here. *next: RIP (linear) afterwards. */
-int ia_system(struct emu_ia_vcpu *v, const struct emu_ia_insn *i, uint64_t *next);
+ia_routine *ia_routine_of(const struct emu_ia_insn *i); /* those that are wanted often have one of their own */
+ia_routine ia_system;
 int ia_control(struct emu_ia_vcpu *v, const struct emu_ia_insn *i);
-int ia_io(struct emu_ia_vcpu *v, const struct emu_ia_insn *i, bool *again);
+ia_routine ia_in_out, ia_string_io;
 void ia_cpuid(struct emu_ia_vcpu *v, uint32_t leaf, uint32_t subleaf, uint32_t r[4]);
 bool ia_has(enum emu_ia_feature f);
 uint64_t ia_tsc(const struct emu_ia_vcpu *v);

@@ -272,13 +272,16 @@ static int push_flags(struct emu_ia_vcpu *v, const struct emu_ia_insn *i)
 	return e;
 }
 
-static int interrupt_flag(struct emu_ia_vcpu *v, const struct emu_ia_insn *i)
+static int interrupt_flag(struct emu_ia_vcpu *v, const struct emu_ia_insn *i, uint64_t *next)
 {
+	uint64_t *flags = &v->cpu->r[IA_G_RFLAGS];
+
+	(void)next;
 	if (!may_interrupts(v))
 		return IA_GP0(v);
-	if (i->op == IA_sti && !(v->cpu->r[IA_G_RFLAGS] & IA_IF))
+	if (i->op == IA_sti && !(*flags & IA_IF))
 		v->shadow = 1;
-	ia_change_flags(v, i->op == IA_sti ? IA_IF : 0, IA_IF);
+	*flags = i->op == IA_sti ? *flags | IA_IF : *flags & ~(uint64_t)IA_IF; /* the lazy ones stay as they are */
 	return 0;
 }
 
@@ -445,7 +448,6 @@ static int control_transfer(struct emu_ia_vcpu *v, const struct emu_ia_insn *i, 
 		e = software_interrupt(v, i);
 		break;
 	case IA_iret: e = ia_iret(v, i->osize); break;
-	case IA_syscall: case IA_sysret: case IA_sysenter: case IA_sysexit: e = ia_fast_call(v, i); break;
 	case IA_retf: e = ia_return_far(v, i->osize, i->row->operand[0] == IA_O__ ? 0 : (unsigned)i->imm & 0xffff); break;
 	case IA_jmpf: case IA_callf:
 		e = far_pointer(v, i, &offset, &selector);
@@ -453,16 +455,33 @@ static int control_transfer(struct emu_ia_vcpu *v, const struct emu_ia_insn *i, 
 			return e;
 		e = i->op == IA_jmpf ? ia_jump_far(v, selector, offset, i->osize) : ia_call_far(v, selector, offset, i->osize, ip);
 		break;
+	default: return EMU_EXC_COMPLEX;
 	}
 	*next = v->cpu->pc;
 	return e;
 }
 
+ia_routine *ia_routine_of(const struct emu_ia_insn *i)
+{
+	switch (i->op) {
+	case IA_syscall: return ia_syscall;
+	case IA_sysret: return ia_sysret;
+	case IA_sysenter: return ia_sysenter;
+	case IA_sysexit: return ia_sysexit;
+	case IA_cli: case IA_sti: return interrupt_flag;
+	case IA_in: case IA_out: return ia_in_out;
+	case IA_ins: case IA_outs: return ia_string_io;
+	case IA_int: case IA_int3: case IA_int1: case IA_into: case IA_iret: case IA_retf: case IA_jmpf: case IA_callf:
+		return control_transfer;
+	default: return ia_system;
+	}
+}
+
 int ia_system(struct emu_ia_vcpu *v, const struct emu_ia_insn *i, uint64_t *next)
 {
-	bool again;
 	int e;
 
+	(void)next;
 	switch (i->op) {
 	case IA_movseg: case IA_loadseg: return move_segment(v, i);
 	case IA_pushseg: case IA_popseg: return stack_segment(v, i);
@@ -476,7 +495,6 @@ int ia_system(struct emu_ia_vcpu *v, const struct emu_ia_insn *i, uint64_t *next
 	case IA_lmsw: return load_msw(v, i);
 	case IA_popf: return pop_flags(v, i);
 	case IA_pushf: return push_flags(v, i);
-	case IA_cli: case IA_sti: return interrupt_flag(v, i);
 	case IA_clac: case IA_stac: return access_flag(v, i);
 	case IA_enter: return enter(v, i);
 	case IA_bound: return bound(v, i);
@@ -493,14 +511,6 @@ int ia_system(struct emu_ia_vcpu *v, const struct emu_ia_insn *i, uint64_t *next
 		e = ring0(v);
 		v->halted = !e;
 		return e;
-	case IA_in: case IA_out: case IA_ins: case IA_outs:
-		e = ia_io(v, i, &again);
-		if (again)
-			*next = v->cpu->pc;
-		return e;
-	case IA_int: case IA_int3: case IA_int1: case IA_into: case IA_iret: case IA_syscall: case IA_sysret: case IA_sysenter:
-	case IA_sysexit: case IA_retf: case IA_jmpf: case IA_callf:
-		return control_transfer(v, i, next);
 	default: return ia_control(v, i);
 	}
 }
