@@ -70,6 +70,7 @@ static enum emu_ia_as as_now(const struct emu_ia_vcpu *v)
 void ia_mem_mode(struct emu_ia_vcpu *v)
 {
 	v->cpu->tlb = v->mmu.tlb[as_now(v)];
+	v->cpu->r[IA_G_CPL] = (uint64_t)v->cpl << 12;
 }
 
 struct piece {

@@ -326,6 +326,13 @@ static inline bool interrupts(const struct emu_ia_vcpu *v)
 	       (atomic_load_explicit(&v->nmi, memory_order_relaxed) && !v->nmi_masked);
 }
 
+/* Who raises one sets exit_request afterwards, so that this comes again before it may be late. */
+static inline void note_waiting(struct emu_ia_vcpu *v)
+{
+	v->cpu->r[IA_G_WAITING] = atomic_load_explicit(&v->irq, memory_order_relaxed) |
+				  atomic_load_explicit(&v->nmi, memory_order_relaxed);
+}
+
 /* soft->assist. What turn() and run() would do between two blocks when nothing is pending is nothing; so code goes on at
  * once then. The shadow of STI needs its instruction to be alone only when an interrupt waits: else it is enough to know
  * where it stands, should a kick come there. */
@@ -335,13 +342,14 @@ static uint32_t assist_in_code(struct emu_cpu *cpu)
 
 	emu_x86_current = NULL; /* a kick is seen when this has returned */
 	v->resume = false;
-	v->shadow_pc = ~0ull;
+	cpu->r[IA_G_SHADOW] = ~0ull;
 	v->assisted = (int)ia_assist(cpu);
 	cpu->exc = EMU_EXC_NONE;
 	if (v->shadow == 1 && !v->assisted && !interrupts(v)) {
 		v->shadow = 0;
-		v->shadow_pc = cpu->pc;
+		cpu->r[IA_G_SHADOW] = cpu->pc;
 	}
+	note_waiting(v);
 	emu_x86_current = cpu;
 	if (!(v->assisted | (int)v->db) && !v->stop && !v->halted && !v->dead && !v->event.pending && !must_be_alone(v) &&
 	    !interrupts(v))
@@ -353,9 +361,9 @@ static uint32_t assist_in_code(struct emu_cpu *cpu)
 /* Did code leave right behind an STI? */
 static bool behind_sti(struct emu_ia_vcpu *v)
 {
-	bool behind = v->shadow_pc == v->cpu->pc && (v->cpu->r[IA_G_RFLAGS] & IA_IF);
+	bool behind = v->cpu->r[IA_G_SHADOW] == v->cpu->pc && (v->cpu->r[IA_G_RFLAGS] & IA_IF);
 
-	v->shadow_pc = ~0ull;
+	v->cpu->r[IA_G_SHADOW] = ~0ull;
 	return behind;
 }
 
@@ -473,6 +481,7 @@ static enum emu_ia_exit run(struct emu_ia_vcpu *v, uint64_t budget)
 			return why;
 		if (kicked(v))
 			return IA_EXIT_KICK;
+		note_waiting(v);
 		take_events(v);
 		if (v->dead)
 			continue;

@@ -101,7 +101,6 @@ struct emu_ia_vcpu {
 	int fetch_fault;                /* why the second page of an instruction could not be had */
 	bool next_alone;                /* the next instruction must be a block of its own */
 	int assisted;                   /* with EMU_EXC_ASSISTED: what the instruction raises, or 0 */
-	uint64_t shadow_pc;             /* of the instruction after an STI that code went on from; ~0: none */
 	uint64_t breaks[IA_BREAKS];
 	unsigned break_count;
 	struct emu_ia_counters count;

@@ -172,6 +172,23 @@ static void pop_flags(struct ia *t)
 	emu_x_stop(t->x); /* TF may be set now */
 }
 
+/* CLI, STI of a whole CPU. Whether they may in real, VM86 and protected mode alike: CPL is 0 or 3 in the first two. */
+static void interrupt_flag(struct ia *t)
+{
+	const uint16_t flags = EMU_R(IA_G_RFLAGS);
+	uint16_t was;
+
+	emu_x_except_if(t->x, EMU_GTU, EMU_R(IA_G_CPL), ia_2k(t, EMU_OP_AND, flags, IA_IOPL), EMU_EXC_ASSIST);
+	if (t->i.op == IA_cli) {
+		emu_ir_2(t->ir, EMU_OP_AND, flags, flags, ia_k(t, ~(int64_t)IA_IF));
+		return;
+	}
+	emu_x_except_if(t->x, EMU_NE, EMU_R(IA_G_WAITING), ia_k(t, 0), EMU_EXC_ASSIST);
+	was = ia_2k(t, EMU_OP_AND, flags, IA_IF);
+	ia_mov(t, EMU_R(IA_G_SHADOW), ia_select(t, was, ia_k(t, -1), ia_k(t, (int64_t)t->x->next)));
+	emu_ir_2(t->ir, EMU_OP_OR, flags, flags, ia_k(t, IA_IF));
+}
+
 static bool translate_flags(struct ia *t)
 {
 	switch (t->i.op) {
@@ -188,6 +205,11 @@ static bool translate_flags(struct ia *t)
 		push_flags(t);
 		return true;
 	case IA_popf: pop_flags(t); return true;
+	case IA_cli: case IA_sti:
+		if (!t->mode->system)
+			return false;
+		interrupt_flag(t);
+		return true;
 	default: return false;
 	}
 }

@@ -37,6 +37,9 @@ enum {
 	IA_G_DIR = IA_G_SEGBASE + 6, /* 1, or -1 when DF is set */
 	IA_G_RFLAGS,            /* the other flags: IF, IOPL, TF, AC, ID ...; bit 1 is set */
 	IA_G_SSE,               /* a whole CPU: not 0 when CR0 and CR4 let SSE instructions through */
+	IA_G_CPL,               /* ... CPL << 12, to be compared with IOPL where RFLAGS has it */
+	IA_G_WAITING,           /* ... not 0 when an interrupt or NMI may wait for IF: STI is for the C routine then */
+	IA_G_SHADOW,            /* ... linear address behind an STI that set IF; else something old, or ~0 */
 };
 
 /* Kinds of lazy flags; + log2 of the bytes. SRC of: add, adc, sub, sbb the second operand (SRC2 the carry

@@ -40,7 +40,7 @@ static const struct emu_guest guest = {
 	.name = "x86", .insn_align = 1, .insn_max = IA_INSN_MAX, .hot = hot, .hot_fp = hot_fp,
 	.reg = { "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
 		 "cc_op", "cc_dst", "cc_src", "cc_src2", "es.base", "cs.base", "ss.base", "ds.base", "fs.base", "gs.base", "dir",
-		 "rflags", "sse",
+		 "rflags", "sse", "cpl", "waiting", "shadow",
 		 [EMU_F(0)] = "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12",
 		 "xmm13", "xmm14", "xmm15" },
 	.vector_bits = 128, .sys_nr = IA_RAX, .sys_ret = IA_RAX, .sp = IA_RSP, .tp = IA_G_SEGBASE + IA_FS,
@@ -285,7 +285,7 @@ int emu_ia_set(struct emu_ia_vcpu *v, const struct emu_ia_state *s, struct rs_er
 	emu_ia_fxrstor(v->cpu, s->fxsave, 16);
 	v->halted = s->halted;
 	v->shadow = s->shadow;
-	v->shadow_pc = ~0ull;
+	v->cpu->r[IA_G_SHADOW] = ~0ull;
 	v->nmi_masked = s->nmi_masked;
 	atomic_store(&v->nmi, s->nmi_pending);
 	v->event = (struct emu_ia_event){ s->event, s->event_has_error, s->event_vector, s->event_cause, s->event_length, s->event_error };
