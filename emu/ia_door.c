@@ -83,8 +83,8 @@ static int do_fp(struct emu_ia_vcpu *v, const struct emu_ia_insn *i, uint64_t *n
 	return e == EMU_EXC_COMPLEX ? ia_system(v, i, next) : fpu_fault(v, e);
 }
 
-/* Fills `d` with the instruction at pc; false: there is none. */
-static bool decode(struct emu_ia_vcpu *v, struct ia_decoded *d)
+/* Fills `d` with the instruction at pc; false: there is none. Apart, for it is rare and wants many registers. */
+__attribute__((noinline)) static bool decode(struct emu_ia_vcpu *v, struct ia_decoded *d)
 {
 	uint8_t code[IA_INSN_MAX];
 	unsigned n;

@@ -194,12 +194,21 @@ static int access_memory(struct emu_ia_vcpu *v, uint64_t linear, uint8_t *data, 
 	return e;
 }
 
+/* Mostly it is a word of 64 bits: a stack, a descriptor. */
+static inline void copy(void *to, const void *from, unsigned bytes)
+{
+	if (bytes == 8)
+		memcpy(to, from, 8);
+	else
+		memcpy(to, from, bytes);
+}
+
 int ia_mem_read(struct emu_ia_vcpu *v, uint64_t linear, void *to, unsigned bytes, bool system)
 {
 	const uint8_t *host = quick(v, linear, bytes, false, as_of(v, system));
 
 	if (host) {
-		memcpy(to, host, bytes);
+		copy(to, host, bytes);
 		return 0;
 	}
 	return access_memory(v, linear, to, bytes, false, system);
@@ -210,7 +219,7 @@ int ia_mem_write(struct emu_ia_vcpu *v, uint64_t linear, const void *from, unsig
 	uint8_t data[512], *host = quick(v, linear, bytes, true, as_of(v, system));
 
 	if (host) {
-		memcpy(host, from, bytes);
+		copy(host, from, bytes);
 		return 0;
 	}
 	memcpy(data, from, bytes);
