@@ -371,12 +371,14 @@ static void test_data_breakpoints(void **state)
 	machine_free(m);
 }
 
-/* From another thread: a kick ends the tightest loops, of each kind of jump; an interrupt is taken in one. */
+/* From another thread: a kick ends the tightest loops, of each kind of jump, and of instructions that C does; an interrupt
+ * is taken in one. */
 GUEST(spin, 64,
       "gate 0x30, 9f; sti; mov ebx, 0x401ffa; pages; page 1, 0x101003; page 2, 0x102003\n"
       "mov dword ptr [0x101ffa], 0xc3909090; mov byte ptr [0x102000], 0xc3; lea r8, [rip + 2f]; out 0xec, eax\n"
-      "1: cmp r9d, 1; je 3f; cmp r9d, 2; je 4f; cmp r9d, 3; je 5f; jmp 1b\n"
+      "1: cmp r9d, 1; je 3f; cmp r9d, 2; je 4f; cmp r9d, 3; je 5f; cmp r9d, 4; je 7f; jmp 1b\n"
       "2: jmp r8; 3: jmp r8; 4: call rbx; jmp 4b; 5: mov eax, [0x20000]; push rax; pop rdx; mov ecx, 100; 6: dec ecx; jnz 6b; jmp 5b\n"
+      "7: cli; in al, 0x60; sti; rdtsc; jmp 7b\n"
       "9: inc r10d; iretq\n")
 struct kicker {
 	struct ia_machine *m;
@@ -403,7 +405,7 @@ static void test_kick(void **state)
 
 	(void)state;
 	machine_long(m, CODE);
-	for (unsigned n = 0; n < 24; n++) {
+	for (unsigned n = 0; n < 30; n++) {
 		pthread_t t;
 
 		k.irq = n & 1;
