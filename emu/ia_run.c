@@ -329,7 +329,7 @@ static inline bool interrupts(const struct emu_ia_vcpu *v)
 /* Who raises one sets exit_request afterwards, so that this comes again before it may be late. */
 static inline void note_waiting(struct emu_ia_vcpu *v)
 {
-	v->cpu->r[IA_G_WAITING] = atomic_load_explicit(&v->irq, memory_order_relaxed) |
+	v->cpu->r[IA_G_WAITING] = atomic_load_explicit(&v->irq, memory_order_relaxed) ||
 				  atomic_load_explicit(&v->nmi, memory_order_relaxed);
 }
 

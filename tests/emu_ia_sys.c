@@ -379,10 +379,11 @@ GUEST(spin, 64,
       "1: cmp r9d, 1; je 3f; cmp r9d, 2; je 4f; cmp r9d, 3; je 5f; cmp r9d, 4; je 7f; jmp 1b\n"
       "2: jmp r8; 3: jmp r8; 4: call rbx; jmp 4b; 5: mov eax, [0x20000]; push rax; pop rdx; mov ecx, 100; 6: dec ecx; jnz 6b; jmp 5b\n"
       "7: cli; in al, 0x60; sti; rdtsc; jmp 7b\n"
-      "9: inc r10d; iretq\n")
+      "9: inc r10d; mov eax, r10d; out 0xeb, eax; iretq\n")
 struct kicker {
 	struct ia_machine *m;
 	bool irq;
+	unsigned taken; /* interrupts so far, with this one */
 };
 static void *kick_soon(void *arg)
 {
@@ -392,7 +393,8 @@ static void *kick_soon(void *arg)
 	if (k->irq) {
 		k->m->vector = 0x30;
 		emu_ia_irq(k->m->cpu, true);
-		usleep(2000);
+		for (unsigned n = 0; n < 5000 && __atomic_load_n(&k->m->echo, __ATOMIC_RELAXED) != k->taken; n++)
+			usleep(1000);
 	}
 	emu_ia_kick(k->m->cpu);
 	return NULL;
@@ -400,8 +402,7 @@ static void *kick_soon(void *arg)
 static void test_kick(void **state)
 {
 	struct ia_machine *m = LOAD(spin);
-	struct kicker k = { m, false };
-	unsigned taken = 0;
+	struct kicker k = { m, false, 0 };
 
 	(void)state;
 	machine_long(m, CODE);
@@ -409,11 +410,12 @@ static void test_kick(void **state)
 		pthread_t t;
 
 		k.irq = n & 1;
-		taken += k.irq;
+		k.taken += k.irq;
 		emu_ia_set_gpr_of(m->cpu, 9, n / 6);
 		assert_int_equal(pthread_create(&t, NULL, kick_soon, &k), 0);
 		assert_int_equal(emu_ia_run(m->cpu, 0), IA_EXIT_KICK);
 		pthread_join(t, NULL);
+		assert_int_equal(m->echo, k.taken);
 		if (n % 6 == 5) { /* out of the loop that has no end */
 			struct emu_ia_state s;
 
@@ -423,7 +425,7 @@ static void test_kick(void **state)
 			emu_ia_set(m->cpu, &s, NULL);
 		}
 	}
-	assert_int_equal(emu_ia_gpr_of(m->cpu, 10), taken);
+	assert_int_equal(emu_ia_gpr_of(m->cpu, 10), k.taken);
 	machine_free(m);
 }
 
