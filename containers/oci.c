@@ -300,7 +300,7 @@ static int settle(struct oci *o)
 	}
 	if (manager && strcmp(manager, "cgroupfs") != 0 && strcmp(manager, "disabled") != 0)
 		return oci_usage(o, N_("--cgroup-manager is cgroupfs or disabled, not \"%s\""), manager);
-	o->root = root && *root ? root : ctr_default_root();
+	o->root = root && *root ? root : (o->own_root = ctr_default_root());
 	o->debug = oci_get(o, "debug") != NULL;
 	o->watch = (struct ctr_watch){ .ctx = o, .warn = saw_warning };
 	if (o->debug) {
@@ -338,6 +338,7 @@ int ctr_oci_main(int argc, char **argv)
 	if (rc == 0)
 		rc = o.verb->run(&o);
 	free(o.arg);
+	free(o.own_root);
 	if (fflush(stdout) != 0)
 		rc = rc ? rc : 1;
 	return rc;

@@ -31,6 +31,7 @@ struct oci {
 	const struct oci_verb *verb;
 	enum rs_lang lang;
 	const char *root;    /* never NULL once options are read */
+	char *own_root;      /* ... and this, when none was given */
 	int log;             /* descriptor; -1: none */
 	bool log_json, debug;
 	char **argv;         /* as the program was called, for ctr_binary_seal */

@@ -52,6 +52,7 @@ static const struct eng_sandbox_row rows[] = {
 	CALL(rt_sigreturn, "return from a handler"),
 	CALL(rt_sigprocmask, "the C library"),
 	CALL(rt_sigaction, "the C library"),
+	CALL(sigaltstack, "a thread ends (sanitizers)"),
 	CALL(getpid, "not to kill oneself with a group"),
 	CALL(gettid, "the C library"),
 	CALL(geteuid, "whose container it is"),

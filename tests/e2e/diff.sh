@@ -20,8 +20,10 @@ if "$RINGSIDE" doctor 2>/dev/null | grep -q 'broken *kvm\.ring3 '; then
 	exit 77
 fi
 grep -q '0x10005 "cpuid"' "$dir/out" && grep -q 'a CPU of its own' "$dir/out"
-for source in labs/201*/guest.S labs/201*/solution/guest.S labs/202*/guest.S labs/202*/solution/guest.S labs/302*/guest.S \
-	labs/302*/solution/guest.S; do
+# on an emulated machine, which is slow, two of them
+guests="labs/201*/guest.S labs/202*/solution/guest.S"
+[ -n "${RINGSIDE_TEST_AGAIN:-}" ] || guests="$guests labs/201*/solution/guest.S labs/202*/guest.S labs/302*/guest.S labs/302*/solution/guest.S"
+for source in $guests; do
 	cc -nostdlib -static -no-pie -Wl,-Ttext=0x10000 -Wl,--build-id=none -Ilabs/include -o "$dir/guest" "$source"
 	"$RINGSIDE" vm diff "$dir/guest" >"$dir/out" || { echo "$source:"; cat "$dir/out"; exit 1; }
 	grep -q '^no difference' "$dir/out"

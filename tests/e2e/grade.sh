@@ -11,6 +11,7 @@ fail() { echo "$*"; exit 1; }
 
 skipped= every="text json junit gradescope tap"
 formats=$every
+[ -z "${RINGSIDE_TEST_AGAIN:-}" ] || formats="text json"
 for folder in $(lessons kvm); do
 	lesson=${folder#labs/}
 	lesson=${lesson%%-*}
