@@ -44,7 +44,7 @@ static int run(struct eng_cli *c)
 	struct rs_err err = RS_ERR_INIT;
 	uint64_t ns = eng_cli_num(c, "for", 0);
 	int rc = ENG_EXIT_OK;
-	struct ctr_store *s;
+	static struct ctr_store *s; /* stays open: a connection may still read from it until the process ends */
 
 	if (o.port > 65535)
 		return eng_cli_usage(c, N_("a port is a number from 0 to 65535"));
@@ -58,7 +58,6 @@ static int run(struct eng_cli *c)
 		alarm((unsigned)(ns / 1000000000u + (ns % 1000000000u != 0)));
 	if (ctr_registry_serve(s, &o, &err) < 0)
 		rc = image_fail(c, &err);
-	/* the store stays open: a connection may still read from it until the process ends */
 	return rc;
 }
 
