@@ -1,5 +1,6 @@
 /* Is anything left on the host? */
 #include <dirent.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -74,6 +75,16 @@ void eng_lint_host_release(struct eng_lint_host *h)
 	rs_str_release(&h->links);
 }
 
+/* What is named after a process that lives is that process's to remove: another lab's, or a child that is told anyway. */
+static bool in_use(const char *line, size_t n)
+{
+	size_t digits = 0;
+
+	while (digits < n && line[n - 1 - digits] >= '0' && line[n - 1 - digits] <= '9')
+		digits++;
+	return digits && digits < n && line[n - 1 - digits] == '-' && kill((pid_t)atoi(line + n - digits), 0) == 0;
+}
+
 /* Lines of `now` that `before` does not have. */
 static void added(const char *what, const struct rs_str *before, const struct rs_str *now,
 		  struct rs_str *left)
@@ -82,7 +93,7 @@ static void added(const char *what, const struct rs_str *before, const struct rs
 		size_t n = strcspn(s, "\n");
 		rs_auto_free char *line = rs_xasprintf("%.*s\n", (int)n, s);
 
-		if (!strstr(before->p, line))
+		if (!strstr(before->p, line) && !in_use(line, n))
 			rs_str_addf(left, "%s%s %.*s", left->len ? ", " : "", what, (int)n, s);
 		s += n + (s[n] == '\n');
 	}
