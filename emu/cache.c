@@ -33,10 +33,11 @@ struct emu_block *emu_block_find(struct emu_world *w, uint64_t pc)
 static void forget_jumps(struct emu_world *w, uint64_t pc)
 {
 	for (struct emu_cpu *c = w->cpus; c; c = c->next) {
-		struct emu_jump *j = emu_jump_entry(w->guest, c, pc);
+		unsigned at = (unsigned)(emu_jump_entry(w->guest, c, pc) - c->jumps) & (EMU_JUMPS - 1);
 
-		if (j->pc == pc)
-			__atomic_store_n(&j->pc, j == c->jumps ? ~0ull : 0, __ATOMIC_RELAXED);
+		for (unsigned half = 0; half < 2; half++)
+			if (c->jumps[at + half * EMU_JUMPS].pc == pc)
+				emu_jump_empty(c, at + half * EMU_JUMPS);
 	}
 }
 

@@ -56,7 +56,7 @@ struct emu_jump {
 	uint64_t pc;        /* 0 when empty, ~0 in the entry that pc 0 would have (no guest code stands there) */
 	const void *code;
 };
-#define EMU_JUMPS 16384u    /* power of two; index: emu_jump_entry (world.h) */
+#define EMU_JUMPS 16384u    /* power of two; index: emu_jump_entry (world.h). There are two halves */
 /* Return addresses of host code: the stack on which translated code runs, one entry a guest call. Below it
  * is room for helpers and signal handlers. */
 #define EMU_RETURNS 4096u
@@ -109,7 +109,9 @@ struct emu_cpu {
 	uint32_t id;            /* 0 = the first thread; actor of events */
 	int32_t host_tid;
 	struct emu_cpu *next;   /* list of the world */
-	struct emu_jump jumps[EMU_JUMPS]; /* pages that nobody wrote take no memory */
+	uint64_t jump_half;     /* of a CPU with rings: added to the index of `jumps`, in emu_jump_shift. What one ring
+				   may execute says nothing of another one */
+	struct emu_jump jumps[2 * EMU_JUMPS]; /* pages that nobody wrote take no memory */
 	union emu_vec frame[];  /* interpreter: locals of the block */
 };
 

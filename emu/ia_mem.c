@@ -69,6 +69,12 @@ static enum emu_ia_as as_now(const struct emu_ia_vcpu *v)
 
 void ia_mem_mode(struct emu_ia_vcpu *v)
 {
+	uint64_t half = v->cpl == 3 ? (uint64_t)EMU_JUMPS << emu_jump_shift(v->world->guest) : 0;
+
+	if (v->cpu->jump_half != half) { /* nor is a return of the other ring foreseen */
+		v->cpu->jump_half = half;
+		v->cpu->ret_sp = v->cpu->ret_base;
+	}
 	v->cpu->tlb = v->mmu.tlb[as_now(v)];
 	v->cpu->r[IA_G_CPL] = (uint64_t)v->cpl << 12;
 }

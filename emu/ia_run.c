@@ -144,7 +144,7 @@ void ia_flush_jumps(struct emu_ia_vcpu *v, bool globals_too)
 			unsigned at = v->jump_list[k] & ~IA_JUMP_GLOBAL;
 
 			if (globals_too || !(v->jump_list[k] & IA_JUMP_GLOBAL))
-				cpu->jumps[at].pc = at ? 0 : ~0ull;
+				emu_jump_empty(cpu, at);
 			else
 				v->jump_list[kept++] = v->jump_list[k];
 		}

@@ -85,9 +85,9 @@ static bool new_returns(struct emu_cpu *cpu)
 
 void emu_cpu_forget_jumps(struct emu_cpu *cpu)
 {
-	for (unsigned i = 0; i < EMU_JUMPS; i++) {
+	for (unsigned i = 0; i < 2 * EMU_JUMPS; i++) {
 		if (cpu->jumps[i].pc) /* pages that were never written stay so */
-			cpu->jumps[i].pc = i ? 0 : ~0ull;
+			emu_jump_empty(cpu, i);
 	}
 }
 
@@ -121,7 +121,8 @@ struct emu_cpu *emu_cpu_new(struct emu_world *w, const struct emu_cpu *from)
 		free(cpu);
 		return NULL;
 	}
-	cpu->jumps[0].pc = ~0ull;
+	emu_jump_empty(cpu, 0);
+	emu_jump_empty(cpu, EMU_JUMPS);
 	emu_cpu_forget(cpu);
 	pthread_mutex_lock(&w->lock);
 	cpu->id = w->next_id++;

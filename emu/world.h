@@ -97,7 +97,12 @@ static inline unsigned emu_jump_shift(const struct emu_guest *g)
 }
 static inline struct emu_jump *emu_jump_entry(const struct emu_guest *g, struct emu_cpu *cpu, uint64_t pc)
 {
-	return &cpu->jumps[((pc ^ pc >> EMU_JUMP_FOLD) >> emu_jump_shift(g)) & (EMU_JUMPS - 1)];
+	return &cpu->jumps[(((pc ^ pc >> EMU_JUMP_FOLD) >> emu_jump_shift(g)) & (EMU_JUMPS - 1)) + (cpu->jump_half >> emu_jump_shift(g))];
+}
+/* No address, also where 0 would be looked for. */
+static inline void emu_jump_empty(struct emu_cpu *cpu, unsigned at)
+{
+	__atomic_store_n(&cpu->jumps[at].pc, at & (EMU_JUMPS - 1) ? 0 : ~0ull, __ATOMIC_RELAXED);
 }
 struct emu_world {
 	const struct emu_guest *guest;

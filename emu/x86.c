@@ -45,14 +45,17 @@ void as_jump_to(struct as *a, unsigned shift, unsigned op, int reg, int t, int32
 	as32(a, (uint32_t)(CPU_OFF(jumps) + disp));
 }
 
-uint8_t *as_jump_cache(struct as *a, unsigned shift, int reg, int t)
+uint8_t *as_jump_cache(struct as *a, const struct emu_world *w, int reg, int t)
 {
+	unsigned shift = emu_jump_shift(w->guest);
 	uint8_t *compare;
 
 	as_rr(a, false, 0x8b, t, reg); /* emu_jump_entry */
 	as_shift_ri(a, false, SH_SHR, t, EMU_JUMP_FOLD);
 	as_alu_rr(a, false, ALU_XOR, t, reg);
 	as_alu_ri(a, false, ALU_AND, t, (EMU_JUMPS - 1) << shift);
+	if (w->soft)
+		as_rm(a, false, 0x03, t, RBP, CPU_OFF(jump_half)); /* add */
 	compare = a->p;
 	as_jump_to(a, shift, 0x3b, reg, t, 0); /* cmp */
 	return compare;
@@ -135,7 +138,7 @@ static void make_stubs(struct emu_world *w, struct as *a)
 	x->ret_miss = (uint32_t)(a->p - x->rw);
 	as_load(a, RSP, RBP, CPU_OFF(ret_base));
 	if (!w->opt.no_jump_cache) {
-		as_jump_cache(a, emu_jump_shift(w->guest), RAX, RCX);
+		as_jump_cache(a, w, RAX, RCX);
 		miss = as_jcc8(a, CC_NE);
 		as_jump_to(a, emu_jump_shift(w->guest), 0xff, 4, RCX, 8); /* jmp */
 		as_here(a, miss);

@@ -288,7 +288,7 @@ static void emit_goto_reg(struct gen *g, const struct emu_op *op)
 		make_room(g);
 	g->b->jump[g->b->jumps].from = (uint32_t)(a->p - g->x->rw);
 	if (!g->w->opt.no_jump_cache)
-		compare = as_jump_cache(a, shift, reg, t);
+		compare = as_jump_cache(a, g->w, reg, t);
 	if (g->link) {
 		struct cold *c = gen_cold(g, COLD_CALL);
 

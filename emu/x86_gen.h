@@ -32,9 +32,9 @@ static inline uint64_t *emu_x86_slot(struct emu_cpu *cpu, uint16_t g)
 {
 	return (uint64_t *)(void *)((char *)cpu + CPU_BIAS + emu_x86_global(g));
 }
-/* Is the guest address in `reg` in the indirect-branch cache? "Equal" if it is. `shift`: emu_jump_shift; t: another
+/* Is the guest address in `reg` in the indirect-branch cache? "Equal" if it is. t: another
  * register, which finds the entry. Where the comparison's code begins (x86.c). */
-uint8_t *as_jump_cache(struct as *a, unsigned shift, int reg, int t);
+uint8_t *as_jump_cache(struct as *a, const struct emu_world *w, int reg, int t);
 /* op reg, [the entry that t finds + disp] */
 void as_jump_to(struct as *a, unsigned shift, unsigned op, int reg, int t, int32_t disp);
 /* -- x86_pins.c -- */

@@ -217,7 +217,7 @@ void gen_soft_stubs(struct emu_world *w, struct as *a)
 	/* a jump to the guest address in rax, in another mapping */
 	x->look = (uint32_t)(a->p - x->rw);
 	if (!w->opt.no_jump_cache) {
-		as_jump_cache(a, emu_jump_shift(w->guest), RAX, RCX);
+		as_jump_cache(a, w, RAX, RCX);
 		miss = as_jcc8(a, CC_NE);
 		as_jump_to(a, emu_jump_shift(w->guest), 0xff, 4, RCX, 8); /* jmp */
 		as_here(a, miss);

@@ -289,6 +289,29 @@ static void test_remapped_code(void **state)
 	machine_free(m);
 }
 
+/* Ring 3 goes where ring 0 has been, by a jump and by a return that ring 0's call foresees: the page is not its own. */
+GUEST(kernel_page, 64,
+      "pages; gate 14, 9f; gate 0x80, 8f, 3; page 1, 0x101003; page 2, 0x102003\n"
+      "mov dword ptr [0x101000], 0xc3c0ff48; mov dword ptr [0x102000], 0x90d4ff41; mov word ptr [0x102004], 0xfeeb\n"
+      "mov ebx, 0x401000; call rbx; call rbx\n"                  /* inc rax; ret */
+      "lea r12, [rip + 7f]; mov eax, 0x402000; jmp rax\n"        /* call r12; nop; a loop */
+      "7: user 2f\n"
+      "2: lea r15, [rip + 1f]; push 0x402003; ret\n"
+      "1: lea r15, [rip + 1f]; jmp rbx\n"
+      "1: int 0x80\n"
+      "8: bye\n"
+      "9: pop rax; out 0xe9, eax; mov rax, cr2; out 0xe9, eax; mov [rsp], r15; iretq\n")
+static void test_pages_of_the_kernel(void **state)
+{
+	struct ia_machine *m = LOAD(kernel_page);
+
+	(void)state;
+	machine_long(m, CODE);
+	runs_to_exit(m);
+	EXPECT(m, 0x15, 0x402003, 0x15, 0x401000);
+	machine_free(m);
+}
+
 /* An instruction across two pages; when the second one is not there, the fault is that page's. */
 GUEST(across, 64,
       "pages; page 1, 0x101003; gate 14, 9f; mov byte ptr [0x101ffe], 0xb8; mov byte ptr [0x101fff], 0x78\n"
@@ -464,7 +487,7 @@ int main(void)
 		cmocka_unit_test(test_strings),
 		cmocka_unit_test(test_self_modifying),
 		cmocka_unit_test(test_remapped_code),
-		cmocka_unit_test(test_across_pages),
+		cmocka_unit_test(test_pages_of_the_kernel), cmocka_unit_test(test_across_pages),
 		cmocka_unit_test(test_compatibility),
 		cmocka_unit_test(test_kick),
 		cmocka_unit_test(test_budget),
