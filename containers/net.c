@@ -87,26 +87,6 @@ static int step(const struct work *w, enum rs_netstep what, int rc, const char *
 
 /* ---- inside ---- */
 
-/* Enters the network namespace of a process, through its user namespace where that is needed. */
-static int enter(pid_t pid)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
-	rs_auto_close int net = open(path, O_RDONLY | O_CLOEXEC);
-
-	snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
-	rs_auto_close int user = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (net < 0)
-		return -errno;
-	if (setns(net, CLONE_NEWNET) == 0)
-		return 0;
-	if (user < 0 || setns(user, CLONE_NEWUSER) < 0 || setns(net, CLONE_NEWNET) < 0)
-		return -errno;
-	return 0;
-}
-
 enum part { IN_ENTER, IN_LO, IN_NAME, IN_ADDRESS, IN_UP, IN_ROUTE, IN_DONE };
 
 static enum part configure(const struct work *w, int *rc)
@@ -114,7 +94,7 @@ static enum part configure(const struct work *w, int *rc)
 	const char *name = w->o->inside ? w->o->inside : "eth0";
 	struct mnl_socket *nl;
 
-	*rc = enter(w->pid);
+	*rc = net_enter(w->pid);
 	if (*rc < 0)
 		return IN_ENTER;
 	nl = net_open();

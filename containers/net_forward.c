@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "containers/net.h"
+#include "containers/net_link.h"
 #include "engine/base/cleanup.h"
 #include "engine/base/str.h"
 
@@ -25,23 +26,6 @@
 #define PIECE 65536
 
 /* ---- the process inside ---- */
-
-static int join(pid_t pid)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
-	rs_auto_close int net = open(path, O_RDONLY | O_CLOEXEC);
-
-	snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
-	rs_auto_close int user = open(path, O_RDONLY | O_CLOEXEC);
-
-	if (net < 0)
-		return -1;
-	if (setns(net, CLONE_NEWNET) == 0)
-		return 0;
-	return user < 0 || setns(user, CLONE_NEWUSER) < 0 ? -1 : setns(net, CLONE_NEWNET);
-}
 
 static void hand_over(int to, int fd, int error)
 {
@@ -67,7 +51,7 @@ static _Noreturn void serve_inside(int sock, pid_t pid)
 {
 	uint16_t port;
 
-	if (join(pid) < 0)
+	if (net_enter(pid) < 0)
 		_exit(1);
 	while (recv(sock, &port, sizeof(port), 0) == (ssize_t)sizeof(port)) {
 		struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };

@@ -4,11 +4,13 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <libmnl/libmnl.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -244,4 +246,23 @@ unsigned net_bridge_ports(const char *bridge)
 			;
 	net_close(nl);
 	return p.n;
+}
+
+int net_enter(pid_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
+	rs_auto_close int net = open(path, O_RDONLY | O_CLOEXEC);
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/user", (int)pid);
+	rs_auto_close int user = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (net < 0)
+		return -errno;
+	if (setns(net, CLONE_NEWNET) == 0)
+		return 0;
+	if (user < 0 || setns(user, CLONE_NEWUSER) < 0 || setns(net, CLONE_NEWNET) < 0)
+		return -errno;
+	return 0;
 }

@@ -35,6 +35,8 @@ int net_link_up(struct mnl_socket *nl, const char *name);
 int net_link_rename(struct mnl_socket *nl, const char *from, const char *to);
 int net_address_add(struct mnl_socket *nl, const char *name, const struct net_address *a);
 int net_route_add_default(struct mnl_socket *nl, uint32_t gateway);
+/* Enters the network namespace of a process, through its user namespace where that is needed. -errno. */
+int net_enter(pid_t pid);
 /* Is there such a link here? Its index, or 0. */
 unsigned net_index(const char *name);
 /* How many links have this bridge as their master. */

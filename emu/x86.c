@@ -61,6 +61,19 @@ uint8_t *as_jump_cache(struct as *a, const struct emu_world *w, int reg, int t)
 	return compare;
 }
 
+void emu_x86_look(struct emu_world *w, struct as *a)
+{
+	if (!w->opt.no_jump_cache) {
+		as_jump_cache(a, w, RAX, RCX);
+		uint8_t *miss = as_jcc8(a, CC_NE);
+
+		as_jump_to(a, emu_jump_shift(w->guest), 0xff, 4, RCX, 8); /* jmp */
+		as_here(a, miss);
+	}
+	as_store(a, RAX, RBP, CPU_OFF(pc));
+	as_patch(as_jmp(a), w->x86->rw + w->x86->leave);
+}
+
 static const uint64_t konsts[X86_CONSTS][2] = {
 #define X86_CONST(id, low, high) { low, high },
 #include "emu/x86_const.def"
@@ -98,7 +111,7 @@ static void make_stubs(struct emu_world *w, struct as *a)
 {
 	static const uint8_t saved[6] = { RBX, RBP, R12, R13, R14, R15 };
 	struct emu_x86 *x = w->x86;
-	uint8_t *at, *kicked, *miss;
+	uint8_t *at, *kicked;
 
 	x->enter = (uint32_t)(a->p - x->rw);
 	for (unsigned i = 0; i < 6; i++) {
@@ -137,14 +150,7 @@ static void make_stubs(struct emu_world *w, struct as *a)
 	/* a return that was not foreseen, guest address in rax: what is on the stack is of no use any more */
 	x->ret_miss = (uint32_t)(a->p - x->rw);
 	as_load(a, RSP, RBP, CPU_OFF(ret_base));
-	if (!w->opt.no_jump_cache) {
-		as_jump_cache(a, w, RAX, RCX);
-		miss = as_jcc8(a, CC_NE);
-		as_jump_to(a, emu_jump_shift(w->guest), 0xff, 4, RCX, 8); /* jmp */
-		as_here(a, miss);
-	}
-	as_store(a, RAX, RBP, CPU_OFF(pc));
-	as_patch(as_jmp(a), x->rw + x->leave);
+	emu_x86_look(w, a);
 	x->ret_miss_end = (uint32_t)(a->p - x->rw);
 	make_vector_stub(x, a);
 	if (w->soft)

@@ -37,6 +37,8 @@ static inline uint64_t *emu_x86_slot(struct emu_cpu *cpu, uint16_t g)
 uint8_t *as_jump_cache(struct as *a, const struct emu_world *w, int reg, int t);
 /* op reg, [the entry that t finds + disp] */
 void as_jump_to(struct as *a, unsigned shift, unsigned op, int reg, int t, int32_t disp);
+/* The end of a stub: on to the guest address in RAX, through the cache or by the run loop. Uses RCX. */
+void emu_x86_look(struct emu_world *w, struct as *a);
 /* -- x86_pins.c -- */
 void emu_x86_pins_init(struct emu_world *w); /* those between blocks: as the guest's front end prefers */
 /* Stores (or loads) pinned registers: all, or only those that a C function may change. */

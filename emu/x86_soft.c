@@ -191,7 +191,6 @@ void gen_soft_stubs(struct emu_world *w, struct as *a)
 {
 	static const uint8_t saved[9] = { RAX, RCX, RDX, RSI, RDI, R8, R9, R10, R11 };
 	struct emu_x86 *x = w->x86;
-	uint8_t *miss;
 
 	x->slow = (uint32_t)(a->p - x->rw);
 	for (int i = 1; i < 9; i++)
@@ -216,14 +215,7 @@ void gen_soft_stubs(struct emu_world *w, struct as *a)
 	x->slow_end = (uint32_t)(a->p - x->rw);
 	/* a jump to the guest address in rax, in another mapping */
 	x->look = (uint32_t)(a->p - x->rw);
-	if (!w->opt.no_jump_cache) {
-		as_jump_cache(a, w, RAX, RCX);
-		miss = as_jcc8(a, CC_NE);
-		as_jump_to(a, emu_jump_shift(w->guest), 0xff, 4, RCX, 8); /* jmp */
-		as_here(a, miss);
-	}
-	as_store(a, RAX, RBP, CPU_OFF(pc));
-	as_patch(as_jmp(a), x->rw + x->leave);
+	emu_x86_look(w, a);
 	x->look_end = (uint32_t)(a->p - x->rw);
 	make_assist(w, a);
 }
