@@ -13,13 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static inline void must(int result, const char *what)
-{
-	if (result < 0) {
-		perror(what);
-		exit(1);
-	}
-}
+#include "process.h"
 
 /* /jail with a few folders of its own, and a letter that lies outside. */
 static inline void build_jail(void)

@@ -13,13 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static inline void must(int result, const char *what)
-{
-	if (result < 0) {
-		perror(what);
-		exit(1);
-	}
-}
+#include "process.h"
 
 /* How many processes of this /proc have ended and still wait for their parent to ask. */
 static inline int zombies(void)

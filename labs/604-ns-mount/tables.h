@@ -10,13 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static inline void must(int result, const char *what)
-{
-	if (result < 0) {
-		perror(what);
-		exit(1);
-	}
-}
+#include "process.h"
 
 /* A small file system with a file in it. */
 static inline void plug_in(const char *at)
@@ -43,20 +37,6 @@ static inline void look(const char *who, const char *at)
 static inline void folder(const char *path)
 {
 	must(mkdir(path, 0755), path);
-}
-
-/* One side waits for the other. */
-static inline void wait_for(int fd)
-{
-	char c;
-
-	if (read(fd, &c, 1) != 1)
-		exit(1);
-}
-
-static inline void tell(int fd)
-{
-	must((int)write(fd, "x", 1), "write");
 }
 
 #endif

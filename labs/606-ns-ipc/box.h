@@ -16,15 +16,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define NUMBER 42 /* every copy of the program uses the same one */
+#include "process.h"
 
-static inline void must(int result, const char *what)
-{
-	if (result < 0) {
-		perror(what);
-		exit(1);
-	}
-}
+#define NUMBER 42 /* every copy of the program uses the same one */
 
 struct message {
 	long type;
@@ -53,19 +47,6 @@ static inline void fetch(const char *who)
 	else
 		printf("%s fetches: %s\n", who, m.text);
 	fflush(stdout);
-}
-
-static inline void wait_for(int fd)
-{
-	char c;
-
-	if (read(fd, &c, 1) != 1)
-		exit(1);
-}
-
-static inline void tell(int fd)
-{
-	must((int)write(fd, "x", 1), "write");
 }
 
 #endif

@@ -11,13 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static inline void must(int result, const char *what)
-{
-	if (result < 0) {
-		perror(what);
-		exit(1);
-	}
-}
+#include "process.h"
 
 /* Writes one line to /proc/PID/FILE. */
 static inline void put(pid_t pid, const char *file, const char *line)
@@ -30,19 +24,6 @@ static inline void put(pid_t pid, const char *file, const char *line)
 	must(fd, path);
 	must((int)write(fd, line, strlen(line)), path);
 	close(fd);
-}
-
-static inline void wait_for(int fd)
-{
-	char c;
-
-	if (read(fd, &c, 1) != 1)
-		exit(1);
-}
-
-static inline void tell(int fd)
-{
-	must((int)write(fd, "x", 1), "write");
 }
 
 #endif

@@ -21,13 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static inline void must(int result, const char *what)
-{
-	if (result < 0) {
-		perror(what);
-		exit(1);
-	}
-}
+#include "process.h"
 
 struct request {
 	struct nlmsghdr h;
