@@ -1,7 +1,8 @@
 /* Private to emu/: the x86-64 back end.
  *
- *   x86_emit.h  instruction encodings         x86_gen.c  one IR block -> host code: the walk, exits
+ *   x86_emit.h  instruction encodings         x86_gen.c  one IR block -> host code: the walk
  *   x86_regs.c  where temps are meanwhile     x86_int.c  integer operations
+ *   x86_exit.c  branches, calls, exits        x86_cond.c  comparisons, flags, choices
  *   x86_pins.c  which guest registers stand in host registers
  *   x86_mem.c   loads, stores, atomics        x86_soft.c   ... behind a TLB      x86_fp.c   floating point
  *   x86_vec.h   vectors: x86_vec.c, x86_vec_int.c, x86_vec_move.c, x86_vec_pair.c, x86_vec_fp.c

@@ -135,14 +135,48 @@ struct cold *gen_cold(struct gen *g, enum cold_kind kind);
 void gen_choose_pins(struct gen *g);
 void gen_swap(struct gen *g, const struct emu_pins *from, const struct emu_pins *to);
 
+static inline uint8_t *gen_rw(const struct gen *g, uint32_t offset)
+{
+	return g->x->rw + offset;
+}
+
+/* A jump back to the block's own start, with the registers as they are. */
+static inline bool gen_is_loop(const struct gen *g, const struct emu_op *op)
+{
+	return op->op == EMU_OP_GOTO && (uint64_t)op->imm == g->b->pc && op[-1].op != EMU_OP_LINK;
+}
+
+/* A jump to another mapping of the guest's memory (soft.h). */
+static inline bool gen_is_far(const struct gen *g, uint64_t pc)
+{
+	return g->w->soft && ((pc ^ g->b->pc) & ~g->b->span);
+}
+
+/* -- operands (x86_int.c) -- */
+/* The second operand of a two-operand instruction: register, memory or immediate. */
+struct gen_rhs {
+	enum { RHS_REG, RHS_MEM, RHS_IMM } kind;
+	int reg;
+	int32_t v;              /* displacement or immediate */
+};
+struct gen_rhs gen_rhs(struct gen *g, uint16_t t, bool w32);
+void gen_alu(struct gen *g, bool w, unsigned kind, int reg, const struct gen_rhs *r);
+/* Where the result belongs when nothing but the zext32 that comes `ahead` operations later reads it (or NULL): then
+ * an instruction of 32 bits makes both at once. */
+const struct emu_op *gen_narrowed(struct gen *g, uint16_t d, unsigned ahead);
+
 /* -- operations; false: not theirs -- */
 bool gen_int(struct gen *g, const struct emu_op *op);   /* x86_int.c */
+bool gen_cond(struct gen *g, const struct emu_op *op);  /* x86_cond.c */
+bool gen_exit(struct gen *g, const struct emu_op *op);  /* x86_exit.c */
+void gen_store_pc(struct gen *g, uint64_t pc);
+void gen_store_exc(struct gen *g, unsigned exc);
 bool gen_memory(struct gen *g, const struct emu_op *op); /* x86_mem.c */
 bool gen_soft(struct gen *g, const struct emu_op *op); /* x86_soft.c: LD, ST, SEG behind a TLB */
 void gen_soft_stubs(struct emu_world *w, struct as *a);
 struct cold;
 void gen_soft_cold(struct gen *g, const struct cold *c);
-void gen_leave(struct gen *g); /* to the run loop; exc and pc are set (x86_gen.c) */
+void gen_leave(struct gen *g); /* to the run loop; exc and pc are set (x86_exit.c) */
 /* What emit_exc jumps to: `leave`, or with a TLB the way to soft->assist (x86_soft.c) */
 uint32_t gen_way_out(const struct gen *g, unsigned exc);
 /* reg = the value in it extended from 1 << size bytes (x86_mem.c) */
@@ -153,10 +187,10 @@ unsigned gen_note(struct gen *g);
 bool gen_fold_address(struct gen *g, const struct emu_op *op); /* x86_mem.c */
 bool gen_fp(struct gen *g, const struct emu_op *op);    /* x86_fp.c */
 bool gen_vector(struct gen *g, const struct emu_op *op); /* x86_vec.c */
-/* Sets the flags for a compared with b, from g->compare on; the condition code (x86_int.c). */
+/* Sets the flags for a compared with b, from g->compare on; the condition code (x86_cond.c). */
 unsigned gen_compare(struct gen *g, unsigned cond, uint16_t a, uint16_t b);
 /* jcc, where processors like it: the code from `compare` on, which sets the flags and does not depend on its
- * place, may be moved on for it. The place of the displacement (x86_gen.c). */
+ * place, may be moved on for it. The place of the displacement (x86_exit.c). */
 uint8_t *gen_jcc(struct gen *g, unsigned cc, uint8_t *compare);
 /* rax = fn(args as they are in rdi, rsi, rdx), with pinned registers kept (x86_gen.c). */
 void gen_call(struct gen *g, const void *fn);

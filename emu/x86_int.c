@@ -1,16 +1,9 @@
 /* Integer operations as x86-64 code. */
 #include "emu/x86_gen.h"
 
-/* The second operand of a two-operand instruction: register, memory or immediate. */
-struct rhs {
-	enum { RHS_REG, RHS_MEM, RHS_IMM } kind;
-	int reg;
-	int32_t v;              /* displacement or immediate */
-};
-
-static struct rhs rhs_of(struct gen *g, uint16_t t, bool w32)
+struct gen_rhs gen_rhs(struct gen *g, uint16_t t, bool w32)
 {
-	struct rhs r = { RHS_REG, 0, 0 };
+	struct gen_rhs r = { RHS_REG, 0, 0 };
 	int64_t v;
 
 	if (gen_const(g, t, &v) && (w32 || v == (int32_t)v)) {
@@ -24,7 +17,7 @@ static struct rhs rhs_of(struct gen *g, uint16_t t, bool w32)
 	return r;
 }
 
-static void alu(struct gen *g, bool w, unsigned kind, int reg, const struct rhs *r)
+void gen_alu(struct gen *g, bool w, unsigned kind, int reg, const struct gen_rhs *r)
 {
 	if (r->kind == RHS_REG)
 		as_alu_rr(&g->as, w, kind, reg, r->reg);
@@ -59,9 +52,7 @@ static int def_like(struct gen *g, uint16_t d, uint16_t a, int ra, unsigned keep
 	return gen_scratch(g);
 }
 
-/* Where the result belongs when nothing but the zext32 that comes `ahead` operations later reads it (or NULL): then
- * an instruction of 32 bits makes both at once. */
-static const struct emu_op *narrowed(struct gen *g, uint16_t d, unsigned ahead)
+const struct emu_op *gen_narrowed(struct gen *g, uint16_t d, unsigned ahead)
 {
 	const struct emu_op *next = g->op + ahead;
 
@@ -75,10 +66,10 @@ static const struct emu_op *narrowed(struct gen *g, uint16_t d, unsigned ahead)
 /* add, or, and, xor, sub */
 static void arith(struct gen *g, const struct emu_op *op, unsigned kind, bool w, bool commutes)
 {
-	const struct emu_op *low = w ? narrowed(g, op->d, 1) : NULL;
+	const struct emu_op *low = w ? gen_narrowed(g, op->d, 1) : NULL;
 	uint16_t a = op->a, b = op->b, d = low ? low->d : op->d;
 	int64_t v;
-	struct rhs r;
+	struct gen_rhs r;
 	int ra, rd;
 
 	w = w && !low;
@@ -87,7 +78,7 @@ static void arith(struct gen *g, const struct emu_op *op, unsigned kind, bool w,
 		b = op->a;
 	}
 	ra = gen_use(g, a);
-	r = rhs_of(g, b, !w);
+	r = gen_rhs(g, b, !w);
 	rd = def_like(g, d, a, ra, r.kind == RHS_REG && r.reg != ra ? BIT(r.reg) : 0);
 	if (kind == ALU_ADD && rd != ra && r.kind == RHS_IMM) {
 		as_lea(&g->as, w, rd, ra, r.v);
@@ -103,7 +94,7 @@ static void arith(struct gen *g, const struct emu_op *op, unsigned kind, bool w,
 			r.reg = rd;
 		if (rd != ra)
 			mov(g, w, rd, ra);
-		alu(g, w, kind, rd, &r);
+		gen_alu(g, w, kind, rd, &r);
 	}
 	gen_set(g, d, rd);
 }
@@ -171,7 +162,7 @@ static void mul(struct gen *g, const struct emu_op *op, bool w)
 {
 	uint16_t a = op->a, b = op->b;
 	int64_t v;
-	struct rhs r;
+	struct gen_rhs r;
 	int ra, rd;
 
 	if (gen_const(g, a, &v) || b == op->d) {
@@ -179,7 +170,7 @@ static void mul(struct gen *g, const struct emu_op *op, bool w)
 		b = op->a;
 	}
 	ra = gen_use(g, a);
-	r = rhs_of(g, b, !w);
+	r = gen_rhs(g, b, !w);
 	rd = def_like(g, op->d, a, ra, r.kind == RHS_REG && r.reg != ra ? BIT(r.reg) : 0);
 	if (r.kind == RHS_IMM) {
 		as_rr(&g->as, w, 0x69, rd, ra);
@@ -358,174 +349,6 @@ static void unary(struct gen *g, const struct emu_op *op)
 	gen_set(g, op->d, rd);
 }
 
-static const uint8_t cc_of[EMU_CONDS] = { CC_E, CC_NE, CC_L, CC_GE, CC_B, CC_AE, CC_LE, CC_G, CC_BE, CC_A, CC_E,
-					  CC_NE };
-
-/* Sets the flags for a OP b; returns the condition code. */
-unsigned gen_compare(struct gen *g, unsigned cond, uint16_t a, uint16_t b)
-{
-	bool w = !(cond & EMU_C32), test;
-	int64_t v;
-	struct rhs r;
-	int32_t disp;
-	int ra;
-
-	cond &= ~EMU_C32;
-	test = cond == EMU_TSTEQ || cond == EMU_TSTNE;
-	if (gen_const(g, b, &v) && (!w || v == (int32_t)v) && gen_in_memory(g, a, &disp) && !test) {
-		g->compare = g->as.p;
-		as_alu_mi(&g->as, w, ALU_CMP, RBP, disp, (int32_t)v);
-		return cc_of[cond];
-	}
-	ra = gen_use(g, a);
-	if (test) {
-		if (gen_const(g, b, &v) && v == (int32_t)v) {
-			g->compare = g->as.p;
-			as_rex(&g->as, w && v < 0, 0, 0, ra, false);
-			as8(&g->as, 0xf7); /* test reg, imm32 */
-			as8(&g->as, 0xc0u | (unsigned)(ra & 7));
-			as32(&g->as, (uint32_t)v);
-		} else {
-			int rb = gen_use(g, b);
-
-			g->compare = g->as.p;
-			as_rr(&g->as, w, 0x85, rb, ra);
-		}
-		return cc_of[cond];
-	}
-	r = rhs_of(g, b, !w);
-	g->compare = g->as.p;
-	if (r.kind == RHS_IMM && r.v == 0)
-		as_rr(&g->as, w, 0x85, ra, ra);
-	else
-		alu(g, w, ALU_CMP, ra, &r);
-	return cc_of[cond];
-}
-
-/* The host's flags, as Arm has them (C turned round after a subtraction), packed into rax. */
-static void pack_flags(struct gen *g, const struct emu_op *op, bool borrow)
-{
-	gen_take(g, RAX); /* what it held goes to memory, by a move */
-	if (borrow)
-		as8(&g->as, 0xf5); /* cmc */
-	as8(&g->as, 0x9f);         /* lahf */
-	as_setcc(&g->as, CC_O, RAX);
-	as_alu_ri(&g->as, false, ALU_AND, RAX, (int32_t)EMU_FLAGS_ALL);
-	gen_set(g, op->d, RAX);
-}
-
-static void flags(struct gen *g, const struct emu_op *op)
-{
-	bool w = op->aux == EMU_W64;
-	int ra = gen_use(g, op->a), t, rc;
-	struct rhs r;
-
-	switch (op->op) {
-	case EMU_OP_FLAGLOGIC:
-		as_rr(&g->as, w, 0x85, ra, ra);
-		break;
-	case EMU_OP_FLAGSUB:
-		r = rhs_of(g, op->b, !w);
-		alu(g, w, ALU_CMP, ra, &r);
-		break;
-	default:
-		t = gen_scratch(g);
-		as_mov_rr(&g->as, t, ra);
-		if (ra < SCRATCH && ra != t)
-			g->busy &= ~BIT(ra);
-		r = rhs_of(g, op->b, !w);
-		if (op->op == EMU_OP_FLAGADC) {
-			rc = gen_use(g, op->c);
-			as_rex(&g->as, false, 0, 0, rc, false); /* bt rc, 0 */
-			as8(&g->as, 0x0f);
-			as8(&g->as, 0xba);
-			as8(&g->as, 0xe0u | (unsigned)(rc & 7));
-			as8(&g->as, 0);
-		}
-		alu(g, w, op->op == EMU_OP_FLAGADC ? ALU_ADC : ALU_ADD, t, &r);
-		break;
-	}
-	pack_flags(g, op, op->op == EMU_OP_FLAGSUB);
-}
-
-/* setcond + select on its result: a conditional move. The result is read by nobody else. */
-static bool set_and_select(struct gen *g, const struct emu_op *op)
-{
-	const struct emu_op *next = op + 1, *low;
-	unsigned cc;
-	uint16_t d;
-	int rb, rc, rd;
-
-	if (g->at + 1 >= g->ir->ops || next->op != EMU_OP_SELECT || next->a != op->d || op->d < EMU_GLOBALS ||
-	    next->b == op->d || next->c == op->d || g->last[op->d] > g->at + 1)
-		return false;
-	cc = gen_compare(g, op->aux, op->a, op->b);
-	g->busy = 0;            /* from here on only moves, which leave the flags alone */
-	rb = gen_use(g, next->b);
-	rc = gen_use(g, next->c);
-	g->skip = 1;
-	low = narrowed(g, next->d, 2);
-	d = low ? low->d : next->d;
-	rd = gen_def(g, d, rc == rb ? 0 : BIT(rc));
-	as_mov_rr(&g->as, rd, rb);
-	as_rr(&g->as, !low, 0x0f40u | (cc ^ 1), rd, rc);
-	gen_set(g, d, rd);
-	for (unsigned i = 0; i < 2; i++) {
-		uint16_t t = i ? next->c : next->b;
-
-		if (t >= EMU_GLOBALS && g->ir->temp[t].kind == EMU_TK_LOCAL && g->last[t] <= g->at + 1)
-			gen_drop(g, t);
-	}
-	return true;
-}
-
-static void setcond(struct gen *g, const struct emu_op *op)
-{
-	unsigned cc;
-	int rd;
-
-	if (set_and_select(g, op))
-		return;
-	cc = gen_compare(g, op->aux, op->a, op->b);
-	rd = gen_def(g, op->d, 0);
-	as_setcc(&g->as, cc, rd);
-	as_movzx8(&g->as, rd, rd);
-	gen_set(g, op->d, rd);
-}
-
-static void select_op(struct gen *g, const struct emu_op *op)
-{
-	int rb = gen_use(g, op->b), rc, rd;
-	int32_t disp;
-
-	/* d = b; if (a == 0) d = c */
-	rc = gen_use(g, op->c);
-	if (gen_in_memory(g, op->a, &disp)) {
-		as_alu_mi(&g->as, true, ALU_CMP, RBP, disp, 0);
-	} else {
-		int ra = gen_use(g, op->a);
-
-		as_rr(&g->as, true, 0x85, ra, ra);
-		if (ra < SCRATCH && ra != rb && ra != rc)
-			g->busy &= ~BIT(ra);
-	}
-	rd = gen_def(g, op->d, rc == rb ? 0 : BIT(rc));
-	as_mov_rr(&g->as, rd, rb);
-	as_rr(&g->as, true, 0x0f40 | CC_E, rd, rc);
-	gen_set(g, op->d, rd);
-}
-
-static void minmax(struct gen *g, const struct emu_op *op)
-{
-	static const uint8_t cc[4] = { CC_G, CC_L, CC_A, CC_B }; /* when b takes the place of a */
-	int ra = gen_use(g, op->a), rb = gen_use(g, op->b), rd = gen_def(g, op->d, ra == rb ? 0 : BIT(rb));
-
-	as_rr(&g->as, true, 0x3b, ra, rb);
-	as_mov_rr(&g->as, rd, ra);
-	as_rr(&g->as, true, 0x0f40u | cc[op->op - EMU_OP_MINS], rd, rb);
-	gen_set(g, op->d, rd);
-}
-
 static void move(struct gen *g, const struct emu_op *op)
 {
 	int64_t v;
@@ -561,7 +384,7 @@ static void move(struct gen *g, const struct emu_op *op)
 
 static void andn(struct gen *g, const struct emu_op *op)
 {
-	const struct emu_op *low = narrowed(g, op->d, 1);
+	const struct emu_op *low = gen_narrowed(g, op->d, 1);
 	uint16_t d = low ? low->d : op->d;
 	int ra = gen_use(g, op->a), rb = gen_use(g, op->b), rd = gen_def(g, d, 0);
 
@@ -592,12 +415,6 @@ bool gen_int(struct gen *g, const struct emu_op *op)
 	case EMU_OP_DIVS32: case EMU_OP_DIVU32: case EMU_OP_REMS32: case EMU_OP_REMU32:
 		divide(g, op, false);
 		return true;
-	case EMU_OP_FLAGADD: case EMU_OP_FLAGSUB: case EMU_OP_FLAGADC: case EMU_OP_FLAGLOGIC:
-		flags(g, op);
-		return true;
-	case EMU_OP_SETCOND: setcond(g, op); return true;
-	case EMU_OP_SELECT: select_op(g, op); return true;
-	case EMU_OP_MINS: case EMU_OP_MAXS: case EMU_OP_MINU: case EMU_OP_MAXU: minmax(g, op); return true;
 	default:
 		if (op->op < EMU_OP_NOT || op->op > EMU_OP_ORCB)
 			return false;
