@@ -99,9 +99,8 @@ static bool row(const char *name, struct bench_row *a, struct bench_row *b, doub
 {
 	double x = bench_median(a) - less_a, y = bench_median(b) - less_b;
 
-	printf("  %-14s ours %7.3f s   QEMU TCG %7.3f s   %5.2fx (budget %.1fx)%s\n", name, x, y, x / y, budget,
-	       x / y <= budget ? "" : "  over");
-	return x / y <= budget;
+	printf("  %-14s ours %7.3f s   QEMU TCG %7.3f s   %5.2fx\n", name, x, y, x / y);
+	return bench_budget(name, x / y, budget, "x");
 }
 
 int main(void)
