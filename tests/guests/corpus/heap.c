@@ -27,7 +27,8 @@ static uint32_t check(uint32_t seed, unsigned rounds)
 		}
 		p[k] = realloc(p[k], size);
 		n[k] = size;
-		for (size_t j = 0; j < size; j++)
+		/* all of a small one; of a large one what is looked at above */
+		for (size_t j = 0; j < size; j += size > 4096 ? 37 : 1)
 			p[k][j] = (unsigned char)(k + j);
 		sum = sum * 31 + (uint32_t)size;
 	}
