@@ -472,6 +472,7 @@ int ctr_box_run(const struct ctr_box_desc *d, struct rs_emitter *em, int control
 		close(b->signal_fd);
 	if (b->oom_fd >= 0)
 		close(b->oom_fd);
+	free(b->fullest);
 	free(b->proc);
 	free(b);
 	return rc;

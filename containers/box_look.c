@@ -104,22 +104,45 @@ static unsigned add_below(const struct box *b, pid_t parent, struct rs_box_proc 
 	return n;
 }
 
+struct box_procs {
+	struct rs_box_procs head;
+	struct rs_box_proc row[RS_BOX_PROCS_MAX];
+};
+
+static void send_processes(struct box *b, const struct box_procs *s)
+{
+	rs_emit_state(b->em, RS_SRC_CTR, (uint32_t)b->first, RS_BLOCK_BOX_PROCS, s, sizeof(s->head) + s->head.n * sizeof(s->row[0]));
+}
+
 static void look_processes(struct box *b)
 {
-	struct {
-		struct rs_box_procs head;
-		struct rs_box_proc row[RS_BOX_PROCS_MAX];
-	} *s = rs_xcalloc(1, sizeof(*s));
+	struct box_procs *s;
 	struct box_proc self = { .pid = getpid() };
 
+	if (!b->procs && b->fullest) {
+		b->fullest->head.past = 1;
+		send_processes(b, b->fullest);
+		return;
+	}
+	s = rs_xcalloc(1, sizeof(*s));
 	box_look_pids(&self);
 	describe(b, &self, &s->row[0]);
 	s->row[0].root[0] = '\0';
 	s->head.n = add_below(b, getpid(), s->row, 1);
 	s->head.total = b->procs + 1;
-	rs_emit_state(b->em, RS_SRC_CTR, (uint32_t)b->first, RS_BLOCK_BOX_PROCS, s,
-		      sizeof(s->head) + s->head.n * sizeof(s->row[0]));
-	free(s);
+	send_processes(b, s);
+	if (b->fullest && b->fullest->head.total >= s->head.total) {
+		free(s);
+	} else {
+		free(b->fullest);
+		b->fullest = s;
+	}
+}
+
+void box_look_before_exit(struct box *b)
+{
+	if (b->em && b->d->watched && (!b->fullest || b->procs + 1 > b->fullest->head.total))
+		look_processes(b);
 }
 
 /* One table a mount namespace: "= PID COMM", then "POINT TAB TYPE TAB SOURCE TAB OPTIONS". */

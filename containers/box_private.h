@@ -94,6 +94,7 @@ struct box {
 	ino_t root_ino;            /* of the box's root directory */
 	dev_t root_dev;
 	uint64_t t0, deadline, next_tick, paused_at, next_look;
+	struct box_procs *fullest; /* the snapshot with the most processes, for when all have ended; NULL: none yet */
 	uint64_t steps;            /* calls until it stands still again; 0: runs */
 	bool paused, stepping, stopped, timed_out, ended;
 	int status;                /* wait status of the first process */
@@ -115,5 +116,7 @@ void box_look_ns(pid_t pid, uint64_t ns[8]);
 void box_look_pids(struct box_proc *p);
 bool box_look_root(struct box_proc *p);   /* true: another one than before */
 void box_look(struct box *b);             /* sends what the screens show */
+/* A process is about to end: what short programs do is seen, too. */
+void box_look_before_exit(struct box *b);
 
 #endif

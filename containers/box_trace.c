@@ -279,6 +279,7 @@ static void stopped_for(struct box *b, struct box_proc *p, int event)
 	case PTRACE_EVENT_EXIT:
 		/* It still has its root and its mounts: the last look at what it did. */
 		ctr_overlay_look(&b->overlay, b->em, (uint32_t)pid);
+		box_look_before_exit(b);
 		break;
 	default:
 		break;

@@ -25,6 +25,7 @@
 #include "containers/overlay.h"
 #include "engine/base/cleanup.h"
 #include "engine/base/control.h"
+#include "engine/base/state.h"
 
 #define EVENTS 32768
 
@@ -183,6 +184,23 @@ static void what_happens_is_told(void **state)
 	assert_non_null(e);
 	assert_int_equal((int64_t)e->arg[1], -ENOENT);
 	assert_int_equal(left_on_host(), 0);
+}
+
+/* What is over so fast that nobody looked while it ran is in the last snapshot all the same. */
+static void the_fullest_moment_stays(void **state)
+{
+	static struct rs_state_assembler a;
+	struct rs_box_procs last = { 0 };
+
+	(void)state;
+	need_box();
+	assert_int_equal(run("sh -c 'sh -c true; true'; true\n", 20000000000ull), 0);
+	memset(&a, 0, sizeof(a));
+	for (unsigned i = 0; i < events; i++)
+		if (ev[i].kind == RS_EV_STATE_BLOCK && ev[i].arg[0] == RS_BLOCK_BOX_PROCS && rs_state_feed(&a, &ev[i]))
+			memcpy(&last, a.buf, sizeof(last));
+	assert_int_equal(last.past, 1);
+	assert_true(last.n >= 4); /* the lab, number 1, its child and grandchild */
 }
 
 static void layers_are_told(void **state)
@@ -445,7 +463,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(overlay_options_are_parsed), cmocka_unit_test(what_happens_is_told),
-		cmocka_unit_test(layers_are_told),	      cmocka_unit_test(what_does_not_end_is_ended),
+		cmocka_unit_test(the_fullest_moment_stays), cmocka_unit_test(layers_are_told),
+		cmocka_unit_test(what_does_not_end_is_ended),
 		cmocka_unit_test(the_host_is_out_of_reach),   cmocka_unit_test(orders_are_obeyed),
 		cmocka_unit_test(the_watcher_s_death_is_the_end), cmocka_unit_test(overlays_are_mounted),
 	};

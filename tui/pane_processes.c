@@ -43,7 +43,10 @@ static void describe(const struct tui_pane *p, const struct rs_box_proc *r, unsi
 		rs_str_addf(out, tui_tr(p, i ? N_("One PID namespace further in it is %d. ") : N_("In the container it is %d. ")), r->pid[i]);
 	if (r->root[0])
 		rs_str_addf(out, tui_tr(p, N_("Its root directory is %s. ")), r->root);
-	rs_str_addf(out, "%c: %s.", r->state, tui_tr(p, state_words(r->state)));
+	if (row && p->m->box.head.past)
+		rs_str_add(out, tui_tr(p, N_("It has ended; this is the container when it had the most processes.")));
+	else
+		rs_str_addf(out, tui_tr(p, N_("%c: %s.")), r->state, tui_tr(p, state_words(r->state)));
 }
 
 static void draw_row(struct tui_area a, int y, const struct tui_container *c, unsigned row)
@@ -69,10 +72,10 @@ static void draw_row(struct tui_area a, int y, const struct tui_container *c, un
 		x += tui_put(a, x, y, TUI_S_BORDER, "  ");
 	if (depth)
 		x += tui_put(a, x, y, TUI_S_BORDER, "└ ");
-	x += tui_put(a, x, y, row ? TUI_S_STRONG : TUI_S_DIM, r->comm) + 1;
+	x += tui_put(a, x, y, row && !c->head.past ? TUI_S_STRONG : TUI_S_DIM, r->comm) + 1;
 	if (r->root[0])
 		x += tui_putf(a, x, y, TUI_S_CODE, "/ = %s ", r->root);
-	t[0] = r->state;
+	t[0] = row && c->head.past ? '-' : r->state;
 	t[1] = 0;
 	tui_put_right(a, a.w, y, r->state == 'Z' ? TUI_S_WARN : TUI_S_FAINT, t);
 }

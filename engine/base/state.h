@@ -131,6 +131,7 @@ struct rs_emu_reg {
 #define RS_BOX_PIDS_MAX 4
 struct rs_box_procs {
 	uint32_t n, total;       /* rows that follow; processes that there are */
+	uint32_t past, reserved; /* past: the container has ended, and this is when it had the most processes; 0 */
 };
 struct rs_box_proc {
 	int32_t host, parent;    /* host pids */
